@@ -1,0 +1,152 @@
+"""Every error that Sensorhouse raises by name, as one tree that says what happens next.
+
+SensorhouseError
+├── Refused                 a client asked for what can't be done; the status is the error's own, nothing was kept
+│   ├── Unauthenticated     401  sign in (again)
+│   ├── Forbidden           403  the role or the owner is another
+│   ├── NotFound            404  there is none, or not for this user
+│   ├── Conflict            409  the thing has moved on; read it again
+│   ├── TooLarge            413  send less at once
+│   ├── UnsupportedType     415  send one of the named content types
+│   └── Invalid             422  mend the named fields
+├── DependencyDown          503  a server did not answer; unknown whether it was kept: retry with the same key
+├── DrainStopped            the drain run ends; nothing was lost, and what happens next differs:
+│   ├── Fenced              another drain took over; this one ends cleanly
+│   ├── OffsetGap           a slice starts after the table's offset: refused, the run fails
+│   ├── MarkMissing         a table has rows but no offset: a person decides
+│   └── LogTruncated        Kafka no longer holds the next offset: that partition waits for a person
+└── Misconfigured           told to whoever started the command, exit status 2
+    ├── SettingMissing      a setting without a default is empty
+    ├── PortTaken           another program listens on a port of the stack
+    ├── PartMissing         a program that a part needs is not there and could not be fetched
+    └── PartDied            a part ended before it answered
+"""
+
+from __future__ import annotations
+
+
+class SensorhouseError(Exception):
+    """The root: whatever Sensorhouse raises by name."""
+
+
+class Refused(SensorhouseError):
+    """A request that is not carried out; `str()` is safe to show to the client."""
+
+    status = 400
+    title = "Refused"
+
+
+class Unauthenticated(Refused):
+    """No token, or one that is expired or forged."""
+
+    status = 401
+    title = "Sign in"
+
+
+class Forbidden(Refused):
+    """The signed-in user may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(Refused):
+    """No such thing, or none that this user may know of."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(Refused):
+    """The thing is no longer in the state that the request needs."""
+
+    status = 409
+    title = "Conflict"
+
+
+class TooLarge(Refused):
+    """More at once than is taken."""
+
+    status = 413
+    title = "Too large"
+
+
+class UnsupportedType(Refused):
+    """A content type that nothing here decodes."""
+
+    status = 415
+    title = "Unsupported content type"
+
+
+class Invalid(Refused):
+    """Values that can't be right; the message names them."""
+
+    status = 422
+    title = "Invalid"
+
+
+class DependencyDown(SensorhouseError):
+    """A server that a request needs did not answer in time."""
+
+
+class DrainStopped(SensorhouseError):
+    """A drain that can't go on."""
+
+
+class Fenced(DrainStopped):
+    """Another writer moved a table's offset since it was read."""
+
+
+class _At(DrainStopped):
+    def __init__(self, topic: str, partition: int, what: str) -> None:
+        super().__init__(f"{topic}[{partition}]: {what}")
+        self.topic, self.partition = topic, partition
+
+
+class OffsetGap(_At):
+    """A slice that starts after the first offset that a table has not got."""
+
+    def __init__(self, topic: str, partition: int, *, expected: int, got: int) -> None:
+        super().__init__(topic, partition, f"the table ends at offset {expected}, the slice starts at {got}")
+
+
+class MarkMissing(_At):
+    """A table that holds rows of a partition but not the offset they end at."""
+
+    def __init__(self, topic: str, partition: int, table: str) -> None:
+        super().__init__(topic, partition, f"{table} holds rows of it but no offset; it was restored or edited by hand")
+
+
+class LogTruncated(_At):
+    """Kafka's log starts after, or ends before, the next offset to read."""
+
+    def __init__(self, topic: str, partition: int, *, next_offset: int, low: int, high: int) -> None:
+        super().__init__(topic, partition, f"next is offset {next_offset}, but the log holds {low} to {high}")
+
+
+class Misconfigured(SensorhouseError):
+    """Something that whoever starts the command can put right."""
+
+
+class SettingMissing(Misconfigured):
+    """A setting that has no default and was not given."""
+
+    def __init__(self, name: str, remedy: str) -> None:
+        super().__init__(f"SENSORHOUSE_{name} is not set: {remedy}")
+
+
+class PortTaken(Misconfigured):
+    """A port of the stack on which another program listens."""
+
+    def __init__(self, part: str, port: int, setting: str) -> None:
+        super().__init__(
+            f"port {port}, meant for {part}, is taken by another program: end that, or set SENSORHOUSE_{setting}"
+        )
+
+
+class PartMissing(Misconfigured):
+    """A program that a part of the stack needs."""
+
+
+class PartDied(Misconfigured):
+    """A part of the stack that ended before it was ready."""

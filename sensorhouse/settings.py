@@ -1,0 +1,128 @@
+"""Every setting of every part; the only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sensorhouse.errors import SettingMissing
+
+PREFIX = "SENSORHOUSE_"
+
+
+class Settings(BaseSettings):
+    """Read from `SENSORHOUSE_*`, then `.env`, then the secrets that `sensorhouse up` made for the local stack.
+
+    A server setting left empty (`kafka_brokers`, `postgres_url`, `lake_url`) means: the local stack's own.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    state_dir: Path = Field(Path(".local"), description="Where the local stack keeps data, logs and its secrets.")
+
+    kafka_brokers: str | None = Field(None, description="host:port,… of a Kafka that already runs.")
+    kafka_config: dict[str, str] = Field(
+        default_factory=dict, description="Further librdkafka settings as JSON (TLS, SASL).", repr=False
+    )
+    kafka_port: int = Field(19092, description="Port of the local stack's broker.")
+    kafka_controller_port: int = Field(19093, description="Port of the local stack's KRaft controller.")
+    orders_topic: str = Field("orders", description="Topic of order events, keyed by order_id.")
+    readings_topic: str = Field("readings", description="Topic of readings, keyed by sensor_id.")
+    topic_partitions: int = Field(4, ge=1, le=256, description="Partitions of a topic that we create.")
+    topic_replication: int = Field(1, ge=1, description="Replicas of a topic that we create.")
+
+    postgres_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host:port/database that already runs."
+    )
+    postgres_port: int = Field(15432, description="Port of the local stack's Postgres.")
+    postgres_password: SecretStr | None = Field(
+        None, description="Password of the local stack's Postgres; `sensorhouse up` makes one."
+    )
+    dagster_database: str = Field("dagster", description="Database, on the same server, of Dagster's own storage.")
+
+    lake_url: str | None = Field(None, description="s3://bucket/prefix or a folder for the Delta tables.")
+    s3_endpoint: str | None = Field(None, description="URL of an S3 server other than AWS.")
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key_id: SecretStr | None = Field(None, description="Empty: the usual AWS chain (role, profile).")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Goes with s3_access_key_id.")
+
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, description="Port of the API and the live dashboard.")
+    jwt_secret: SecretStr | None = Field(
+        None, description="Signs tokens, 32 bytes or more; `sensorhouse up` makes one for the local stack."
+    )
+    token_minutes: int = Field(60, ge=1, le=1440, description="How long a token is good for.")
+    max_body_bytes: int = Field(16 << 20, description="Largest request body.")
+    dashboard_sign_in: bool = Field(True, description="Whether the live dashboard asks for a sign-in.")
+
+    dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
+    dagster_port: int = Field(3000, description="Port of Dagster's UI.")
+    dagster_code_port: int = Field(4266, description="Port of the shared code server.")
+
+    slice_rows: int = Field(200_000, ge=1, description="Readings that end a slice.")
+    slice_bytes: int = Field(64 << 20, ge=1, description="Message bytes that end a slice.")
+    slice_s: float = Field(1.0, gt=0, description="Age in seconds that ends a slice.")
+    lake_flush_s: float = Field(10.0, ge=0, description="Seconds of slices put into one lake commit.")
+    lake_flush_bytes: int = Field(64 << 20, ge=1, description="Decoded bytes put into one lake commit.")
+    linger_s: float = Field(20.0, ge=0, description="Seconds a caught-up drain waits for more before it ends.")
+    max_run_s: float = Field(3600.0, gt=0, description="Seconds after which a drain ends and leaves the rest to the next.")
+
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @classmethod
+    def load(cls) -> Settings:
+        """The process's settings; call once and pass them down."""
+        state_dir = Path(os.environ.get(f"{PREFIX}STATE_DIR") or ".local")
+        return cls(_env_file=(state_dir / "secrets.env", ".env"))
+
+    @cached_property
+    def brokers(self) -> str:
+        """Kafka's bootstrap servers: the given ones or the local stack's."""
+        return self.kafka_brokers or f"127.0.0.1:{self.kafka_port}"
+
+    @cached_property
+    def database_url(self) -> str:
+        """The warehouse as a `postgresql://` URL, password included.
+
+        Raises `SettingMissing` while there is neither a URL nor a local password.
+        """
+        if self.postgres_url:
+            return self.postgres_url.get_secret_value()
+        if not self.postgres_password:
+            raise SettingMissing("POSTGRES_URL", "run `sensorhouse up`, which makes a Postgres, or point it at yours")
+        password = quote(self.postgres_password.get_secret_value(), safe="")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self.postgres_port}/sensorhouse"
+
+    @cached_property
+    def dagster_url(self) -> str:
+        """Dagster's own storage: its database on the warehouse's server."""
+        return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.dagster_database}"))
+
+    @cached_property
+    def lake(self) -> str:
+        """Address of the folder of Delta tables, without a trailing slash."""
+        return (self.lake_url or str(self.state_dir.absolute() / "lake")).rstrip("/")
+
+    @cached_property
+    def signing_key(self) -> str:
+        """The key that signs tokens and receipts; raises `SettingMissing` while there is none."""
+        if not self.jwt_secret:
+            raise SettingMissing("JWT_SECRET", "run `sensorhouse up`, which makes one, or set 32 random bytes or more")
+        return self.jwt_secret.get_secret_value()
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process; what is empty is left out."""
+        return {f"{PREFIX}{name.upper()}": _text(value) for name, value in self if value not in (None, {})}
+
+
+def _text(value: object) -> str:
+    import json
+
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, dict) else str(value)

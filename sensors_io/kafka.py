@@ -1,0 +1,119 @@
+"""Kafka's clients, and what the broker says of a topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.error import KafkaError
+
+from sensorhouse.errors import DependencyDown
+from sensorhouse.settings import Settings
+
+ANSWER_WITHIN_S = 10
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as the broker knows it; `id` is cluster id / topic id, so that a recreated topic is another one."""
+
+    name: str
+    id: str
+    partitions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LogRange:
+    """What Kafka holds of a partition: offsets from `low` up to, not including, `high_watermark`."""
+
+    low: int
+    high_watermark: int
+
+
+def connection(settings: Settings) -> dict[str, object]:
+    """librdkafka's settings that every client of ours shares."""
+    return {"bootstrap.servers": settings.brokers, "log_level": 3, **settings.kafka_config}
+
+
+def admin(settings: Settings) -> AdminClient:
+    """A client that asks about topics and makes them."""
+    return AdminClient(connection(settings))
+
+
+def producer(settings: Settings) -> Producer:
+    """A producer whose acknowledgement means: on every in-sync replica, once."""
+    return Producer(
+        connection(settings)
+        | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            "message.max.bytes": 1 << 20,
+            "delivery.timeout.ms": 30_000,
+        }
+    )
+
+
+def consumer(settings: Settings) -> Consumer:
+    """A consumer that is told where to read (assign and seek); it commits nothing and sees no aborted message."""
+    return Consumer(
+        connection(settings)
+        | {
+            "group.id": "sensorhouse",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": False,
+            "fetch.wait.max.ms": 50,
+            "fetch.max.bytes": 64 << 20,
+            "max.partition.fetch.bytes": 16 << 20,
+            "queued.min.messages": 200_000,
+            "queued.max.messages.kbytes": 128 << 10,
+        }
+    )
+
+
+def ensure_topics(settings: Settings) -> None:
+    """Make the two topics if they aren't there; the broker stamps each message with the time it saw it."""
+    names = (settings.orders_topic, settings.readings_topic)
+    config = {"message.timestamp.type": "LogAppendTime"}
+    wanted = [
+        NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config) for name in names
+    ]
+    for made in admin(settings).create_topics(wanted, request_timeout=ANSWER_WITHIN_S).values():
+        try:
+            made.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise DependencyDown(f"Kafka made no topic: {error}") from error
+
+
+def describe(client: AdminClient, name: str) -> Topic:
+    """What the broker says of the topic now; raises `DependencyDown` when it says nothing."""
+    try:
+        cluster = client.describe_cluster(request_timeout=ANSWER_WITHIN_S).result()
+        described = client.describe_topics(TopicCollection([name]), request_timeout=ANSWER_WITHIN_S)[name].result()
+    except KafkaException as error:
+        raise DependencyDown(f"Kafka does not tell about topic {name}: {error}") from error
+    partitions = tuple(sorted(partition.id for partition in described.partitions))
+    return Topic(name, f"{cluster.cluster_id}/{described.topic_id}", partitions)
+
+
+def log_ranges(client: AdminClient, topic: Topic) -> dict[int, LogRange]:
+    """Per partition, what the log holds of committed messages."""
+    low = _offsets(client, topic, OffsetSpec.earliest())
+    high = _offsets(client, topic, OffsetSpec.latest())
+    return {partition: LogRange(low[partition], high[partition]) for partition in topic.partitions}
+
+
+def _offsets(client: AdminClient, topic: Topic, which: OffsetSpec) -> dict[int, int]:
+    asked = {TopicPartition(topic.name, partition): which for partition in topic.partitions}
+    try:
+        answers = client.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_WITHIN_S
+        )
+        return {at.partition: answer.result().offset for at, answer in answers.items()}
+    except KafkaException as error:
+        raise DependencyDown(f"Kafka does not tell the ends of {topic.name}: {error}") from error
