@@ -6,9 +6,11 @@ SensorhouseError
 │   ├── Forbidden           403  the role or the owner is another
 │   ├── NotFound            404  there is none, or not for this user
 │   ├── Conflict            409  the thing has moved on; read it again
+│   ├── Outdated            412  the version in If-Match is no longer the newest; read it again
 │   ├── TooLarge            413  send less at once
 │   ├── UnsupportedType     415  send one of the named content types
-│   └── Invalid             422  mend the named fields
+│   ├── Invalid             422  mend the named fields
+│   └── TooMany             429  too many at once; wait and send it again
 ├── DependencyDown          503  a server did not answer; unknown whether it was kept: retry with the same key
 ├── DrainStopped            the drain run ends; nothing was lost, and what happens next differs:
 │   ├── Fenced              another drain took over; this one ends cleanly
@@ -64,6 +66,13 @@ class Conflict(Refused):
     title = "Conflict"
 
 
+class Outdated(Refused):
+    """The thing has a newer version than the one the request was made for."""
+
+    status = 412
+    title = "Outdated"
+
+
 class TooLarge(Refused):
     """More at once than is taken."""
 
@@ -83,6 +92,13 @@ class Invalid(Refused):
 
     status = 422
     title = "Invalid"
+
+
+class TooMany(Refused):
+    """More requests at once than this part takes."""
+
+    status = 429
+    title = "Too many at once"
 
 
 class DependencyDown(SensorhouseError):

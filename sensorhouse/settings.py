@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     state_dir: Path = Field(Path(".local"), description="Where the local stack keeps data, logs and its secrets.")
+    cache_dir: Path = Field(
+        Path("~/.cache/sensorhouse"), description="Where programs fetched for the local stack are kept, for every checkout."
+    )
 
     kafka_brokers: str | None = Field(None, description="host:port,… of a Kafka that already runs.")
     kafka_config: dict[str, str] = Field(
@@ -63,6 +66,7 @@ class Settings(BaseSettings):
     dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
     dagster_port: int = Field(3000, description="Port of Dagster's UI.")
     dagster_code_port: int = Field(4266, description="Port of the shared code server.")
+    dagster_max_runs: int = Field(4, ge=1, description="Runs that Dagster executes at once; the rest wait in its queue.")
 
     slice_rows: int = Field(200_000, ge=1, description="Readings that end a slice.")
     slice_bytes: int = Field(64 << 20, ge=1, description="Message bytes that end a slice.")
@@ -118,6 +122,11 @@ class Settings(BaseSettings):
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process; what is empty is left out."""
         return {f"{PREFIX}{name.upper()}": _text(value) for name, value in self if value not in (None, {})}
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment we were started with: search path, proxies, mirrors, for programs that are not ours."""
+    return dict(os.environ)
 
 
 def _text(value: object) -> str:

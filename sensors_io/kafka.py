@@ -65,7 +65,7 @@ def consumer(settings: Settings) -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "isolation.level": "read_committed",
-            "enable.partition.eof": False,
+            "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
             "fetch.max.bytes": 64 << 20,
             "max.partition.fetch.bytes": 16 << 20,
@@ -82,7 +82,8 @@ def ensure_topics(settings: Settings) -> None:
     wanted = [
         NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config) for name in names
     ]
-    for made in admin(settings).create_topics(wanted, request_timeout=ANSWER_WITHIN_S).values():
+    client = admin(settings)  # Held on to: its answers are lost with it.
+    for made in client.create_topics(wanted, request_timeout=ANSWER_WITHIN_S).values():
         try:
             made.result()
         except KafkaException as error:

@@ -9,5 +9,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Run the SQL file beside this one."""
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
+    """Run the SQL file beside this one, as it stands: SQLAlchemy would read `%` as a parameter."""
+    op.get_bind().connection.driver_connection.execute(Path(__file__).with_suffix(".sql").read_text())

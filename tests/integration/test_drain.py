@@ -1,0 +1,191 @@
+"""The drain on real servers: complete, once, in both sinks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from sensorhouse.errors import Fenced, MarkMissing, OffsetGap
+from sensorhouse.settings import Settings
+from sensors_io.codecs import ARROW, NDJSON, decode, decode_upload, encode
+from sensors_io.drain import Drained, drain
+from sensors_io.feeds import RAW_READINGS_SCHEMA
+from sensors_io.lake import MarkedTable, open_lake
+from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
+from warehouse.batches import DEAD_LETTER, Batch, Range
+from warehouse.load import Loader
+from warehouse.stores import ReadingStore
+
+
+@pytest.fixture
+def brisk(settings: Settings) -> Settings:
+    """Settings under which a drain ends as soon as it has caught up."""
+    return settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+
+
+def run(settings: Settings, feed: str = "readings") -> Drained:
+    return drain(settings, feeds(settings)[feed], open_lake(settings), run_id="test")
+
+
+def test_every_reading_lands_once_in_both_sinks(brisk: Settings) -> None:
+    publish_readings(brisk, many(400))
+    drained = run(brisk)
+    assert (drained.rows, drained.dead_letters) == (400, 0)
+    lake = lake_rows(brisk, "raw_readings")
+    assert sorted(lake.get_column("value").to_list()) == [float(i) for i in range(400)]
+    assert warehouse_rows(brisk, "select value from raw_readings order by 1") == [(float(i),) for i in range(400)]
+
+
+def test_a_second_drain_finds_nothing_to_do(brisk: Settings) -> None:
+    publish_readings(brisk, many(50))
+    run(brisk)
+    again = run(brisk)
+    assert (again.slices, again.rows, again.lake_commits) == (0, 0, 0)
+    assert lake_rows(brisk, "raw_readings").height == 50
+
+
+def test_one_topic_takes_all_content_types_at_once(brisk: Settings) -> None:
+    arrow = encode(decode_upload(json.dumps([reading("a"), reading("b")]).encode(), "application/json").readings)
+    lines = b"\n".join(json.dumps(reading(name)).encode() for name in "cd")
+    publish(brisk, brisk.readings_topic, [(arrow, 0)], ARROW)
+    publish(brisk, brisk.readings_topic, [(lines, 0)], NDJSON)
+    publish(brisk, brisk.readings_topic, [(json.dumps({"readings": [reading("e"), reading("f")]}).encode(), 0)])
+    publish(brisk, brisk.readings_topic, [(json.dumps(reading("g")).encode(), 0)])
+    run(brisk)
+    assert sorted(lake_rows(brisk, "raw_readings").get_column("sensor_id")) == list("abcdefg")
+
+
+def test_what_is_bad_becomes_a_dead_letter_in_both_sinks(brisk: Settings) -> None:
+    bad = [
+        b"\xff\xfe",
+        b"{",
+        json.dumps([reading(), reading(sensor_type="smell"), {"value": 1}]).encode(),
+        json.dumps(reading(at=NOON.replace(year=1999))).encode(),
+        json.dumps(reading(at=NOON + timedelta(days=4000))).encode(),
+        json.dumps(reading(value="warm")).encode(),
+        json.dumps(reading(colour="red")).encode(),
+    ]
+    publish(brisk, brisk.readings_topic, [(value, 1) for value in bad])
+    assert run(brisk).rows == 1
+    stored = warehouse_rows(brisk, 'select "offset", index, reason from dead_letters order by 1, 2')
+    assert [(offset, index) for offset, index, _ in stored] == [
+        *((0, -1), (1, -1), (2, 1), (2, 2), (3, 0), (4, 0), (5, 0), (6, 0))
+    ]
+    lake = lake_rows(brisk, "dead_letters").sort("offset", "index").select("offset", "index", "reason").rows()
+    assert lake == stored
+    assert lake_rows(brisk, "dead_letters").sort("offset").item(0, "payload") == b"\xff\xfe"
+
+
+def test_order_events_are_drained_too(brisk: Settings) -> None:
+    event = {
+        "event_id": "0199c1a2-0000-7000-8000-000000000001",
+        "order_id": "0199c1a2-0000-7000-8000-000000000002",
+        "version": 1,
+        "type": "order_placed",
+        "status": "accepted",
+        "occurred_at": "2026-11-20T12:00:00+00:00",
+        "customer_id": "acme",
+        "sku": "TMP-100",
+        "quantity": 3,
+        "reason": None,
+        "actor": "ada",
+        "requested_for": None,
+        "notes": None,
+        "policy_version": "1",
+        "created_at": "2026-11-20T12:00:00+00:00",
+    }
+    publish(brisk, brisk.orders_topic, [(json.dumps(event).encode(), 0), (b"{}", 0)])
+    drained = run(brisk, "orders")
+    assert (drained.rows, drained.dead_letters) == (1, 1)
+    assert lake_rows(brisk, "raw_orders").item(0, "order_id") == event["order_id"]
+    assert warehouse_rows(brisk, "select sku, quantity from raw_orders") == [("TMP-100", 3)]
+
+
+def test_the_days_and_types_that_came_are_touched(brisk: Settings) -> None:
+    publish_readings(brisk, [reading(), reading(at=NOON - timedelta(days=3)), reading("p", sensor_type="pressure")])
+    run(brisk)
+    found = warehouse_rows(brisk, "select distinct day::text, sensor_type from touched_keys order by 1, 2")
+    assert found == [("2026-11-17", "temperature"), ("2026-11-20", "pressure"), ("2026-11-20", "temperature")]
+
+
+def test_two_drains_at_once_leave_one_copy(brisk: Settings) -> None:
+    publish_readings(brisk, many(300))
+    outcomes: list[Drained] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(run(brisk))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 2
+    assert lake_rows(brisk, "raw_readings").height == 300
+    assert warehouse_rows(brisk, "select count(*) from raw_readings") == [(300,)]
+
+
+def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
+    sent = many(end - start)
+    readings = decode([json.dumps(one).encode() for one in sent], ["application/json"] * len(sent)).readings
+    rows = readings.drop("message").with_columns(
+        partition=pl.lit(0, dtype=pl.Int32),
+        offset=pl.int_range(start, end, dtype=pl.Int64),
+        ingested_at=pl.lit(NOON),
+    )
+    dead = DEAD_LETTER.to_frame()
+    return Batch(settings.readings_topic, topic_id, {0: Range(start, end)}, rows.select("partition", "offset"), rows, dead)
+
+
+def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
+    lake = open_lake(settings)
+    zombie, heir = (
+        MarkedTable(lake, "raw_readings", RAW_READINGS_SCHEMA, partition_by=["ingest_day"], topic_id="t") for _ in range(2)
+    )
+    for table in (zombie, heir):
+        table.attach("readings", {0: 0})
+
+    def append(table: MarkedTable, start: int, end: int) -> None:
+        batch = batch_of(settings, "t", start, end)
+        table.append(batch, batch.rows.with_columns(topic_id=pl.lit("t"), ingest_day=pl.lit(NOON.date())))
+
+    append(heir, 0, 10)
+    with pytest.raises(Fenced):
+        append(zombie, 0, 20)
+    # The same range again is what a lost answer looks like: it is there, so there is nothing to do.
+    append(zombie, 0, 10)
+    assert lake_rows(settings, "raw_readings").height == 10
+
+
+def test_a_warehouse_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
+    zombie, heir = (
+        Loader(settings.database_url, topic="readings", topic_id="t", store=ReadingStore(), run_id=name)
+        for name in ("zombie", "heir")
+    )
+    for loader in (zombie, heir):
+        loader.attach({0: 0}, "reading_chunks")
+    heir.load(batch_of(settings, "t", 0, 10))
+    with pytest.raises(Fenced):
+        zombie.load(batch_of(settings, "t", 0, 20))
+    heir.load(batch_of(settings, "t", 0, 12))
+    assert warehouse_rows(settings, 'select array_agg("offset" order by "offset") from raw_readings') == [
+        (list(range(12)),)
+    ]
+    for loader in (zombie, heir):
+        loader.close()
+
+
+def test_a_slice_that_starts_too_late_is_refused(settings: Settings) -> None:
+    loader = Loader(settings.database_url, topic="readings", topic_id="t", store=ReadingStore(), run_id="test")
+    loader.attach({0: 0}, "reading_chunks")
+    with pytest.raises(OffsetGap, match="ends at offset 0, the slice starts at 3"):
+        loader.load(batch_of(settings, "t", 3, 10))
+    loader.close()
+
+
+def test_rows_without_a_mark_are_an_error_and_not_offset_zero(brisk: Settings) -> None:
+    publish_readings(brisk, many(20))
+    run(brisk)
+    assert warehouse_rows(brisk, "with gone as (delete from ledger returning 1) select count(*) from gone") == [(4,)]
+    with pytest.raises(MarkMissing, match="reading_chunks"):
+        run(brisk)

@@ -1,0 +1,117 @@
+"""What one slice of a topic holds once it is decoded, and how a table trims it to its own offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from sensorhouse.errors import OffsetGap
+
+# Where a row came from; with the topic's id it is the row's identity.
+POSITION = pl.Schema(
+    {
+        "partition": pl.Int32(),
+        "offset": pl.Int64(),
+        "index": pl.Int32(),
+        "ingested_at": pl.Datetime("us", "UTC"),
+    }
+)
+DEAD_LETTER = pl.Schema({**POSITION, "reason": pl.String(), "payload": pl.Binary()})
+
+
+@dataclass(frozen=True)
+class Range:
+    """Offsets `start` up to, not including, `end`; there may be holes."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A decoded slice.
+
+    `rows` has the feed's columns and POSITION; `dead` has DEAD_LETTER; `messages` has `partition` and `offset` of
+    every message that was read.
+    """
+
+    topic: str
+    topic_id: str
+    ranges: Mapping[int, Range]
+    messages: pl.DataFrame
+    rows: pl.DataFrame
+    dead: pl.DataFrame
+
+    def trimmed(self, next_offsets: Mapping[int, int]) -> Batch:
+        """Without what a table that ends at `next_offsets` has already.
+
+        Raises `OffsetGap` when the batch starts later than the table ends.
+        """
+        kept = {}
+        for partition, covered in self.ranges.items():
+            start = next_offsets[partition]
+            if covered.start > start:
+                raise OffsetGap(self.topic, partition, expected=start, got=covered.start)
+            if covered.end > start:
+                kept[partition] = Range(start, covered.end)
+        if kept == dict(self.ranges):
+            return self
+        starts = pl.DataFrame(
+            {"partition": list(kept), "start": [covered.start for covered in kept.values()]},
+            schema={"partition": pl.Int32, "start": pl.Int64},
+        )
+
+        def after_start(frame: pl.DataFrame) -> pl.DataFrame:
+            joined = frame.join(starts, on="partition", how="inner", maintain_order="left")
+            return joined.filter(pl.col("offset") >= pl.col("start")).drop("start")
+
+        return replace(
+            self,
+            ranges=kept,
+            messages=after_start(self.messages),
+            rows=after_start(self.rows),
+            dead=after_start(self.dead),
+        )
+
+    def counts(self) -> pl.DataFrame:
+        """One row per partition: partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at."""
+        covered = pl.DataFrame(
+            [(partition, covered.start, covered.end) for partition, covered in self.ranges.items()],
+            schema={"partition": pl.Int32, "start_offset": pl.Int64, "end_offset": pl.Int64},
+            orient="row",
+        )
+
+        def count(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+            return frame.group_by("partition").agg(pl.len().cast(pl.Int64).alias(name))
+
+        newest = pl.concat([self.rows.select(POSITION.names()), self.dead.select(POSITION.names())])
+        return (
+            covered.join(count(self.messages, "messages"), on="partition", how="left")
+            .join(count(self.rows, "rows"), on="partition", how="left")
+            .join(count(self.dead, "dead_letters"), on="partition", how="left")
+            .with_columns(pl.col("messages", "rows", "dead_letters").fill_null(0))
+            .join(
+                newest.group_by("partition").agg(newest_ingested_at=pl.col("ingested_at").max()),
+                on="partition",
+                how="left",
+            )
+        )
+
+
+def merged(batches: list[Batch]) -> Batch:
+    """Batches that follow each other, as one."""
+    first = batches[0]
+    ranges: dict[int, Range] = {}
+    for batch in batches:
+        for partition, covered in batch.ranges.items():
+            before = ranges.get(partition)
+            ranges[partition] = Range(before.start, covered.end) if before else covered
+    return replace(
+        first,
+        ranges=ranges,
+        messages=pl.concat([batch.messages for batch in batches]),
+        rows=pl.concat([batch.rows for batch in batches]),
+        dead=pl.concat([batch.dead for batch in batches]),
+    )

@@ -1,0 +1,71 @@
+"""How far each partition has been loaded, and whether a drain is at work; for those who only look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+import psycopg
+
+# First half of the advisory lock that a living drain holds; the second half says which topic.
+DRAIN_LOCK = 7_306_002
+
+
+def next_offsets(connection: psycopg.Connection, topic_id: str) -> dict[int, int]:
+    """Per partition, the first offset that the warehouse has not loaded; partitions never loaded are absent."""
+    rows = connection.execute("select partition, next_offset from ledger where topic_id = %s", [topic_id])
+    return dict(rows.fetchall())
+
+
+def lake_marks(connection: psycopg.Connection, topic_id: str) -> dict[int, int]:
+    """The lake's marks as last reported; the truth is in the lake, and never behind this."""
+    rows = connection.execute("select partition, next_offset from lake_marks where topic_id = %s", [topic_id])
+    return dict(rows.fetchall())
+
+
+def report_lake_marks(connection: psycopg.Connection, topic_id: str, marks: Mapping[int, int]) -> None:
+    """Copy the lake's marks to where others can look them up."""
+    connection.cursor().executemany(
+        """
+        insert into lake_marks (topic_id, partition, next_offset) values (%s, %s, %s)
+        on conflict (topic_id, partition) do update set
+            next_offset = greatest(lake_marks.next_offset, excluded.next_offset),
+            updated_at = now()
+        """,
+        [(topic_id, partition, offset) for partition, offset in marks.items()],
+    )
+
+
+def take_drain_lock(connection: psycopg.Connection, topic_id: str) -> bool:
+    """Hold the topic's drain for as long as this connection lives; False when another does."""
+    found = connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", [DRAIN_LOCK, topic_id]).fetchone()
+    return bool(found and found[0])
+
+
+def is_draining(connection: psycopg.Connection, topic_id: str) -> bool:
+    """Whether a living drain holds the topic."""
+    found = connection.execute(
+        """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory'
+                and database = (select oid from pg_database where datname = current_database())
+                and classid = %s
+                and objid = (hashtext(%s)::bigint & 4294967295)::oid
+                and objsubid = 2
+                and granted
+        )
+        """,
+        [DRAIN_LOCK, topic_id],
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def totals(connection: psycopg.Connection, topic_id: str) -> pl.DataFrame:
+    """One row per partition: partition, next_offset, messages, rows, dead_letters."""
+    rows = connection.execute(
+        "select partition, next_offset, messages, rows, dead_letters from ledger where topic_id = %s order by 1",
+        [topic_id],
+    ).fetchall()
+    names = ("partition", "next_offset", "messages", "rows", "dead_letters")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int64), orient="row")

@@ -1,0 +1,154 @@
+"""Loads batches into Postgres: rows, dead letters, touched keys and ledger in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+
+from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
+from warehouse.batches import DEAD_LETTER, Batch
+
+Cursor = Any
+"""ADBC's, whose methods carry no types."""
+
+Store = Callable[[Cursor, Batch], None]
+"""Writes a batch's rows within the open transaction."""
+
+_INCOMING = """
+create temp table if not exists incoming_ranges (
+    topic_id text, topic text, run_id text, partition integer, start_offset bigint, end_offset bigint,
+    messages bigint, rows bigint, dead_letters bigint, newest_ingested_at timestamptz
+) on commit delete rows;
+create temp table if not exists incoming_series (
+    sensor_id text, sensor_type text, metric text, unit text
+) on commit delete rows;
+create temp table if not exists incoming_keys (
+    day date, sensor_type text, topic_id text, partition integer, end_offset bigint
+) on commit delete rows
+"""
+
+_ADVANCE = """
+update ledger as l set
+    next_offset = i.end_offset,
+    messages = l.messages + i.messages,
+    rows = l.rows + i.rows,
+    dead_letters = l.dead_letters + i.dead_letters,
+    updated_at = now()
+from incoming_ranges as i
+where l.topic_id = i.topic_id and l.partition = i.partition and l.next_offset = i.start_offset
+returning l.partition
+"""
+
+_REMEMBER_SLICES = """
+insert into slices (
+    topic_id, partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at, run_id
+)
+select topic_id, partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at, run_id
+from incoming_ranges
+"""
+
+
+class Loader:
+    """Loads one topic's batches over a connection that it keeps open; remembers where the ledger stands."""
+
+    def __init__(self, url: str, *, topic: str, topic_id: str, store: Store, run_id: str) -> None:
+        self._url, self._topic, self._topic_id = url, topic, topic_id
+        self._store, self._run_id = store, run_id
+        self.next_offsets: dict[int, int] = {}
+        self._connect()
+
+    def _connect(self) -> None:
+        try:
+            self._connection = adbc.connect(self._url)
+            with self._connection.cursor() as cursor:
+                for statement in _INCOMING.split(";"):
+                    cursor.execute(statement)
+            self._connection.commit()
+        except adbc_driver_manager.Error as error:
+            raise DependencyDown(f"Postgres does not answer: {error}") from error
+
+    def attach(self, starts: Mapping[int, int], table: str) -> dict[int, int]:
+        """Where each partition goes on; a partition seen for the first time begins at its `starts`.
+
+        Raises `MarkMissing` when `table` holds rows of a partition that the ledger doesn't know.
+        """
+        with self._connection.cursor() as cursor:
+            known = self._read(cursor)
+            for partition in starts.keys() - known.keys():
+                cursor.execute(
+                    f"select exists (select from {table} where topic_id = $1 and partition = $2)",
+                    (self._topic_id, partition),
+                )
+                if cursor.fetchone()[0]:
+                    raise MarkMissing(self._topic, partition, table)
+                cursor.execute(
+                    "insert into ledger (topic_id, partition, topic, next_offset) values ($1, $2, $3, $4)"
+                    " on conflict do nothing",
+                    (self._topic_id, partition, self._topic, starts[partition]),
+                )
+            self.next_offsets = self._read(cursor)
+        self._connection.commit()
+        return dict(self.next_offsets)
+
+    def load(self, batch: Batch) -> None:
+        """Load what the warehouse has not got of a batch; all of it or nothing.
+
+        Raises `Fenced` when another drain moved the ledger, `OffsetGap` when the batch starts too late.
+        """
+        batch = batch.trimmed(self.next_offsets)
+        if not batch.ranges:
+            return
+        try:
+            with self._connection.cursor() as cursor:
+                self._write(cursor, batch)
+            self._connection.commit()
+        except adbc_driver_manager.Error as error:
+            self._settle(batch, error)
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self.next_offsets |= {partition: covered.end for partition, covered in batch.ranges.items()}
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is gone."""
+        self._connection.close()
+
+    def _write(self, cursor: Cursor, batch: Batch) -> None:
+        topic = {"topic_id": pl.lit(self._topic_id), "topic": pl.lit(self._topic)}
+        ingest(cursor, "incoming_ranges", batch.counts().with_columns(**topic, run_id=pl.lit(self._run_id)), temp=True)
+        # The ledger first: its row lock makes a second writer wait here, and then find that it lost.
+        cursor.execute(_ADVANCE)
+        if len(cursor.fetchall()) != len(batch.ranges):
+            raise Fenced(f"{self._topic}: another drain moved the ledger past {dict(self.next_offsets)}")
+        cursor.execute(_REMEMBER_SLICES)
+        self._store(cursor, batch)
+        if batch.dead.height:
+            ingest(cursor, "dead_letters", batch.dead.select(DEAD_LETTER.names()).with_columns(**topic))
+
+    def _settle(self, batch: Batch, error: adbc_driver_manager.Error) -> None:
+        """After an error during commit: the ledger says whether it had succeeded."""
+        self._connection.close()
+        self._connect()
+        with self._connection.cursor() as cursor:
+            now = self._read(cursor)
+        self._connection.commit()
+        if all(now[partition] == covered.end for partition, covered in batch.ranges.items()):
+            return
+        if all(now[partition] == covered.start for partition, covered in batch.ranges.items()):
+            raise DependencyDown(f"Postgres did not take a slice of {self._topic}: {error}") from error
+        raise Fenced(f"{self._topic}: the ledger moved to {now} during a commit") from error
+
+    def _read(self, cursor: Cursor) -> dict[int, int]:
+        cursor.execute("select partition, next_offset from ledger where topic_id = $1", (self._topic_id,))
+        return dict(cursor.fetchall())
+
+
+def ingest(cursor: Cursor, table: str, frame: pl.DataFrame, *, temp: bool = False) -> None:
+    """COPY a frame's columns to the table's of the same names."""
+    # One chunk a column: the driver aborts the process on columns that are chunked differently.
+    data = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    cursor.adbc_ingest(table, data, mode="append", temporary=temp)

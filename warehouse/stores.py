@@ -1,0 +1,113 @@
+"""How the rows of each feed lie in Postgres: order events one by one, readings as chunks of arrays."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from warehouse.batches import Batch
+from warehouse.load import Cursor, ingest
+
+_ORDER_EVENT = (
+    *("partition", "offset", "event_id", "order_id", "version", "type", "status", "customer_id", "sku"),
+    *("quantity", "reason", "actor", "occurred_at", "ingested_at"),
+)
+
+_SERIES = pl.Schema(
+    {
+        "series_id": pl.Int32(),
+        "sensor_id": pl.String(),
+        "sensor_type": pl.String(),
+        "metric": pl.String(),
+        "unit": pl.String(),
+    }
+)
+_SERIES_KEY = ("sensor_id", "sensor_type", "metric", "unit")
+
+
+def touch_keys(cursor: Cursor, batch: Batch, keys: pl.DataFrame) -> None:
+    """Record partition keys (day, sensor_type, partition) that the batch's rows belong to."""
+    ends = pl.DataFrame(
+        [(partition, covered.end) for partition, covered in batch.ranges.items()],
+        schema={"partition": pl.Int32, "end_offset": pl.Int64},
+        orient="row",
+    )
+    touched = keys.unique().join(ends, on="partition").with_columns(topic_id=pl.lit(batch.topic_id))
+    ingest(cursor, "incoming_keys", touched, temp=True)
+    cursor.execute(
+        """
+        insert into touched_keys (day, sensor_type, topic_id, partition, end_offset)
+        select day, sensor_type, topic_id, partition, end_offset from incoming_keys
+        order by 1, 2, 3, 4
+        on conflict (day, sensor_type, topic_id, partition) do update set
+            end_offset = excluded.end_offset,
+            touched_at = now()
+        """
+    )
+
+
+def store_order_events(cursor: Cursor, batch: Batch) -> None:
+    """Store a batch of order events, one row each."""
+    if batch.rows.height:
+        ingest(cursor, "raw_orders", batch.rows.select(_ORDER_EVENT).with_columns(topic_id=pl.lit(batch.topic_id)))
+
+
+class ReadingStore:
+    """Stores readings as chunks: one row per series, event day and partition, with arrays in step."""
+
+    def __init__(self) -> None:
+        self._series = _SERIES.to_frame()
+
+    def __call__(self, cursor: Cursor, batch: Batch) -> None:
+        """Write the batch's chunks and the partition keys that they touch."""
+        if not batch.rows.height:
+            return
+        rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
+        self._learn(cursor, rows.select(*_SERIES_KEY).unique())
+        ingest(cursor, "reading_chunks", _chunks(rows, self._series, batch.topic_id))
+        touch_keys(cursor, batch, rows.select("day", "sensor_type", "partition"))
+
+    def _learn(self, cursor: Cursor, series: pl.DataFrame) -> None:
+        new = series.join(self._series, on=_SERIES_KEY, how="anti")
+        if not new.height:
+            return
+        ingest(cursor, "incoming_series", new, temp=True)
+        # Ordered, so that two drains that meet the same new sensors can't lock each other out.
+        cursor.execute(
+            f"""
+            insert into series ({", ".join(_SERIES_KEY)})
+            select {", ".join(_SERIES_KEY)} from incoming_series as i
+            where not exists (
+                select from series as s
+                where (s.sensor_id, s.metric, s.unit, s.sensor_type) = (i.sensor_id, i.metric, i.unit, i.sensor_type)
+            )
+            order by {", ".join(_SERIES_KEY)}
+            on conflict do nothing
+            """
+        )
+        cursor.execute(f"select series_id, {', '.join(_SERIES_KEY)} from series natural join incoming_series")
+        found = pl.DataFrame(cursor.fetch_arrow_table()).cast(dict(_SERIES))
+        self._series = pl.concat([self._series, found])
+
+
+def _chunks(rows: pl.DataFrame, series: pl.DataFrame, topic_id: str) -> pl.DataFrame:
+    optional = {"qualities": "quality", "stations": "station", "attributes": "attributes"}
+    chunks = (
+        rows.join(series, on=_SERIES_KEY, how="left")
+        .sort("series_id", "event_time", "offset", "index")
+        .group_by("series_id", "day", "partition", maintain_order=True)
+        .agg(
+            t_min=pl.col("event_time").min(),
+            t_max=pl.col("event_time").max(),
+            event_times=pl.col("event_time"),
+            readings=pl.col("value"),
+            offsets=pl.col("offset"),
+            indexes=pl.col("index"),
+            ingested_ats=pl.col("ingested_at"),
+            **{plural: pl.col(one) for plural, one in optional.items()},
+        )
+    )
+    # A column that says nothing in this chunk is null rather than an array of nulls.
+    return chunks.with_columns(
+        pl.when(pl.col(plural).list.eval(pl.element().is_not_null().any()).list.first()).then(pl.col(plural))
+        for plural in optional
+    ).with_columns(topic_id=pl.lit(topic_id))
