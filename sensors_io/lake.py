@@ -103,7 +103,7 @@ class MarkedTable:
 
         Raises `MarkMissing` when the table holds rows of a partition but no mark.
         """
-        marks = self._marks(starts)
+        marks = self._marks(self._handle, starts)
         missing = [partition for partition, mark in marks.items() if mark is None]
         if missing:
             held = self._partitions_held()
@@ -144,24 +144,23 @@ class MarkedTable:
 
     def _landed(self, ends: Mapping[int, int], error: Exception) -> bool:
         """Whether a commit that answered with an error is there all the same; raises `Fenced` if another's is."""
-        self._handle = self._lake.table(self.name)
-        self._commits = 0
-        marks = {partition: mark for partition, mark in self._marks(ends).items()}
-        if all(marks[partition] == end for partition, end in ends.items()):
-            return True
-        if any((marks[p] or self.next_offsets[p]) != self.next_offsets[p] for p in ends):
+        handle = self._lake.table(self.name)
+        marks = self._marks(handle, ends)
+        landed = all(marks[partition] == end for partition, end in ends.items())
+        if not landed and any(marks[p] not in (None, self.next_offsets[p]) for p in ends):
             raise Fenced(f"{self.name}: another writer moved the marks to {marks}") from error
-        return False
+        self._handle, self._commits = handle, 0
+        return landed
 
     def _reopen(self) -> None:
-        self._handle = self._lake.table(self.name)
-        self._commits = 0
-        marks = self._marks(self.next_offsets)
+        handle = self._lake.table(self.name)
+        marks = self._marks(handle, self.next_offsets)
         if any(mark not in (None, self.next_offsets[partition]) for partition, mark in marks.items()):
             raise Fenced(f"{self.name}: another writer moved the marks to {marks}")
+        self._handle, self._commits = handle, 0
 
-    def _marks(self, partitions: Mapping[int, int]) -> dict[int, int | None]:
-        return {partition: self._handle.transaction_version(self._app_id(partition)) for partition in partitions}
+    def _marks(self, handle: DeltaTable, partitions: Mapping[int, int]) -> dict[int, int | None]:
+        return {partition: handle.transaction_version(self._app_id(partition)) for partition in partitions}
 
     def _app_id(self, partition: int) -> str:
         return f"{self._topic_id}/{partition}"

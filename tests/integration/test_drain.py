@@ -152,9 +152,10 @@ def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None
     append(heir, 0, 10)
     with pytest.raises(Fenced):
         append(zombie, 0, 20)
-    # The same range again is what a lost answer looks like: it is there, so there is nothing to do.
-    append(zombie, 0, 10)
-    assert lake_rows(settings, "raw_readings").height == 10
+    with pytest.raises(Fenced):
+        append(zombie, 0, 20)
+    append(heir, 10, 12)
+    assert lake_rows(settings, "raw_readings").height == 12
 
 
 def test_a_warehouse_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
