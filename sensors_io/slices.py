@@ -26,6 +26,8 @@ MESSAGE = pl.Schema(
 )
 # The most that one call into the client returns, so that limits are looked at in between.
 _BATCH = 5_000
+# What a message is taken to weigh until some were seen.
+_MESSAGE_BYTES = 16 << 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class SliceReader:
         self._consumer = consumer
         self._topic = topic
         self._next = dict(start)
+        self._message_bytes = _MESSAGE_BYTES
         self.lost: dict[int, str] = {}
         """Partitions whose log no longer holds the next offset, and what Kafka says of it."""
         consumer.assign([TopicPartition(topic.name, partition, offset) for partition, offset in start.items()])
@@ -66,13 +69,17 @@ class SliceReader:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            for message in self._consumer.consume(min(_BATCH, max_messages - len(messages)), timeout=min(left, 0.1)):
+            fitting = (max_bytes - size) // self._message_bytes + 1
+            wanted = min(_BATCH, max_messages - len(messages), fitting)
+            for message in self._consumer.consume(wanted, timeout=min(left, 0.1)):
                 if message.error() is None:
                     messages.append(message)
                     size += len(message.value() or b"")
                     ends[message.partition()] = message.offset() + 1
                 else:
                     self._note(message, ends)
+        if messages:
+            self._message_bytes = size // len(messages) + 1
         ranges = {p: Range(self._next[p], end) for p, end in sorted(ends.items()) if end > self._next[p]}
         if not ranges:
             return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from warehouse.pool import Connection
 
 ROLES = ("customer", "device", "operator", "approver", "viewer", "admin")
-DEMO_PASSWORD = "sensorhouse-demo"  # noqa: S105 - of the demo only, which says so
+DEMO_PASSWORD = "sensorhouse-demo"
 
 # What a customer may buy without being asked: per order, in 30 days, and above which an approver decides.
 STANDARD_LIMITS = (200, 1000, 100)

@@ -15,7 +15,7 @@ def hash_password(password: str) -> str:
 
 
 # Of no password: what a login of an unknown user is compared with, so that it takes as long as any other.
-UNKNOWN_USER = "$2b$12$k8Y6b9KpN1Qm8C0r1vA4UOe3yGm1sYx0Z5cJ8y7uQp2l6b0T9nqSK"
+UNKNOWN_USER = "$2b$12$86uLtujqUFnEcYzYZEQcv.AwkFZiL4bO2NtLEwZuNz0f0AyGVRlse"
 
 
 def matches(password: str, password_hash: str) -> bool:

@@ -1,0 +1,66 @@
+"""The HTTP API, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import auth, dashboard, docs, live, measures, orders, probes, sensors, uploads
+from api.context import Services
+from api.envelope import Envelope
+from api.measures import Measured
+from api.problems import RESPONSES, add_problem_handlers
+from api.tokens import Tokens
+from sensorhouse import logs
+from sensorhouse.settings import Settings
+from sensors_io.publisher import Publisher
+from warehouse.pool import open_pool
+
+_ABOUT = """
+Orders, readings and what was found in them.
+
+In the demo, sign in (Authorize) as `ada` (customer acme), `gateway` (device), `olivia` (operator), `paul` (approver)
+or `vera` (viewer), each with the password `sensorhouse-demo`. An operation's `x-demo-user` says whose role its example
+needs.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API as an ASGI application; it connects when it starts to serve, and lets go when it ends."""
+    settings = settings or Settings.load()
+    logs.configure(settings.log_level)
+    tokens = Tokens(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await open_pool(settings.database_url)
+        publisher = Publisher(settings)
+        app.state.services = Services(settings, pool, publisher, tokens)
+        try:
+            async with dashboard.watching(settings, pool) as app.state.dashboard:
+                yield
+        finally:
+            await publisher.close()
+            await pool.close()
+
+    app = FastAPI(
+        title="Sensorhouse",
+        version="0.1.0",
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=RESPONSES,
+    )
+    app.state.settings = settings
+    app.add_middleware(Measured)
+    # Added last, so it is the outermost.
+    app.add_middleware(Envelope, max_body_bytes=settings.max_body_bytes)
+    add_problem_handlers(app)
+    for part in (auth, orders, uploads, sensors, dashboard, probes, measures, docs):
+        app.include_router(part.router)
+    docs.mount_assets(app)
+    live.mount(app, settings)
+    return app

@@ -1,0 +1,149 @@
+"""What /dashboard answers: the metrics and the health of every part, as of a second ago."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+import httpx
+from confluent_kafka.admin import AdminClient
+from fastapi import APIRouter, Depends, Request
+
+from api.health import Part, dagster_parts, lake_part, status, watched_parts
+from api.snapshots import Watched
+from sensorhouse.settings import Settings
+from sensors_io import kafka
+from sensors_io.lake import open_lake
+from warehouse.episodes import Curve, Episode, curve
+from warehouse.metrics import Metrics, metrics
+from warehouse.pool import connected
+
+if TYPE_CHECKING:
+    from warehouse.pool import Pool
+
+LOOK_EVERY_S = 1.0
+ASK_OTHERS_EVERY_S = 5.0
+
+# Per topic's name: the topic as the broker knows it now, and what it holds.
+Ends = dict[str, tuple[kafka.Topic, dict[int, kafka.LogRange]]]
+
+
+@dataclass(frozen=True)
+class Snapshot(Metrics):
+    """The metrics with what only Kafka knows: `lag` is in messages, by topic; None while Kafka does not tell."""
+
+    lag: dict[str, int | None]
+
+
+@dataclass(frozen=True)
+class Health:
+    """`status` is `ok` when every part is healthy, otherwise `degraded`."""
+
+    status: str
+    parts: tuple[Part, ...]
+
+
+def lag(ends: Ends, next_offsets: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """Per topic, how many offsets lie between what the warehouse has loaded and Kafka's end."""
+    return {
+        name: sum(
+            max(0, held.high_watermark - next_offsets.get(topic.id, {}).get(partition, held.low))
+            for partition, held in ranges.items()
+        )
+        for name, (topic, ranges) in ends.items()
+    }
+
+
+class Dashboard:
+    """Looks at the parts while somebody watches; one for all viewers."""
+
+    def __init__(self, settings: Settings, pool: Pool, client: httpx.AsyncClient) -> None:
+        self.settings, self._pool, self._client = settings, pool, client
+        self._topics = (settings.orders_topic, settings.readings_topic)
+        self._admin: AdminClient | None = None
+        self._lake = open_lake(settings)
+        self._metrics = Watched(self._look_at_warehouse, LOOK_EVERY_S)
+        self._ends = Watched(self._look_at_kafka, LOOK_EVERY_S)
+        self._others = Watched(self._look_at_others, ASK_OTHERS_EVERY_S)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for watched in (self._metrics, self._ends, self._others):
+                group.create_task(watched.run())
+
+    async def snapshot(self) -> Snapshot:
+        """The newest metrics; raises `DependencyDown` while there have never been any."""
+        found, _ = await asyncio.gather(self._metrics.latest(), self._ends.refreshed())
+        return Snapshot(**vars(found), lag=self._lag(found))
+
+    async def health(self) -> Health:
+        """Every part's health as last found out."""
+        await asyncio.gather(*(watched.refreshed() for watched in (self._metrics, self._ends, self._others)))
+        found = self._metrics.value
+        late = [topic_lag for topic_lag in self._lag(found).values() if topic_lag] if found else []
+        parts = watched_parts(self._metrics, self._ends, sum(late)) + (self._others.value or ())
+        return Health(status(parts), parts)
+
+    async def curve(self, episode: Episode) -> Curve:
+        """The sensor's values around an episode."""
+        async with connected(self._pool) as connection:
+            return await curve(connection, episode)
+
+    def _lag(self, found: Metrics) -> dict[str, int | None]:
+        known = lag(self._ends.value, found.next_offsets) if self._ends.value and not self._ends.problem else {}
+        return {name: known.get(name) for name in self._topics}
+
+    async def _look_at_warehouse(self) -> Metrics:
+        async with connected(self._pool) as connection:
+            return await metrics(connection, self.settings.readings_topic)
+
+    async def _look_at_kafka(self) -> Ends:
+        return await asyncio.to_thread(self._ask_kafka)
+
+    def _ask_kafka(self) -> Ends:
+        # Made when first needed: a client logs and retries from the moment it is there.
+        self._admin = self._admin or kafka.admin(self.settings)
+        topics = [kafka.describe(self._admin, name) for name in self._topics]
+        return {topic.name: (topic, kafka.log_ranges(self._admin, topic)) for topic in topics}
+
+    async def _look_at_others(self) -> tuple[Part, ...]:
+        lake, dagster = await asyncio.gather(lake_part(self._lake), dagster_parts(self._client, self.settings))
+        return (lake, *dagster)
+
+
+@asynccontextmanager
+async def watching(settings: Settings, pool: Pool) -> AsyncIterator[Dashboard]:
+    """A dashboard that looks for as long as the block lasts; for the app's lifespan."""
+    async with httpx.AsyncClient() as client:
+        dashboard = Dashboard(settings, pool, client)
+        task = asyncio.create_task(dashboard.run(), name="dashboard")
+        try:
+            yield dashboard
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def of_app(request: Request) -> Dashboard:
+    """The app's dashboard, which its lifespan put into its state."""
+    return cast("Dashboard", request.app.state.dashboard)
+
+
+router = APIRouter(prefix="/dashboard", tags=["dashboard"])
+Shown = Annotated[Dashboard, Depends(of_app)]
+
+
+@router.get("/metrics")
+async def dashboard_metrics(dashboard: Shown) -> Snapshot:
+    """Orders, readings, lag, freshness, anomalies and dead letters, as of a second ago."""
+    return await dashboard.snapshot()
+
+
+@router.get("/health")
+async def dashboard_health(dashboard: Shown) -> Health:
+    """Each part's health with the reason; always 200, for the answer itself is healthy."""
+    return await dashboard.health()

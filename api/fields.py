@@ -1,0 +1,59 @@
+"""The types of the values that clients send."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+AnyDate = TypeVar("AnyDate", bound=date)
+
+LARGEST_INTEGER = 2**31 - 1
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_YEARS = range(1970, 2200)
+
+
+class Strict(BaseModel):
+    """A body or a query string in which an unknown name is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("has a control character")
+    return text
+
+
+def _iso(value: object) -> object:
+    # pydantic would take any number, also as text, for seconds since 1970: `20240101` would be a day of August 1970.
+    if not isinstance(value, date) and not (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)):
+        raise ValueError("give an ISO 8601 date or time, like 2026-01-31 or 2026-01-31T08:30:00Z")
+    return value
+
+
+def _in_range(value: AnyDate) -> AnyDate:
+    if value.year not in _YEARS:
+        raise ValueError("the year is out of range")
+    return value
+
+
+def _as_utc(value: datetime) -> datetime:
+    return _in_range(value).astimezone(UTC)
+
+
+Word = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
+Notes = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+Quantity = Annotated[int, Field(strict=True, gt=0, le=LARGEST_INTEGER)]
+Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_in_range)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_as_utc)]
+Cursor = Annotated[str, Field(max_length=1000, description="`next` of the page before.")]
+Username = Annotated[
+    str,
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    Field(min_length=2, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$"),
+]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]

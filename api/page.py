@@ -1,0 +1,287 @@
+"""What the live dashboard's page consists of, as pure functions of what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from dash import dcc, html
+
+from api.charts import empty_figure
+from api.dashboard import Health, Snapshot
+from api.health import Part
+from warehouse.episodes import Episode
+from warehouse.metrics import RATE_MINUTES
+
+REFRESH_MS = 2_000
+CURVE_REFRESH_MS = 10_000
+TICK_MS = 1_000
+
+# In the order in which an order passes them, then how one ends otherwise.
+STATUSES = (
+    "received",
+    "pending_approval",
+    "accepted",
+    "routed",
+    "in_production",
+    "in_test",
+    "shipped",
+    "delivered",
+    "rejected",
+    "expired",
+    "cancelled",
+)
+_CHART = {"displayModeBar": False, "responsive": True}
+
+
+def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
+    """The page before the first data; the callbacks fill the parts that have an id."""
+    return html.Div(
+        [
+            html.A("Skip to the numbers", href="#numbers", className="skip"),
+            _header(dagster_url, signed_in=signed_in),
+            html.Div("No new data", id="stale", className="stale", role="alert", hidden=True),
+            html.Main(
+                [
+                    html.Section(
+                        html.Dl(tiles(None), id="tiles", className="tiles"),
+                        id="numbers",
+                        **{"aria-label": "Key numbers"},
+                    ),
+                    html.Div(
+                        [
+                            _card(
+                                "Readings per second",
+                                f"last {RATE_MINUTES} minutes, as loaded into the warehouse",
+                                _graph("rates", "Line chart of the readings loaded per second"),
+                                className="wide",
+                            ),
+                            _card("Orders by state", "all orders", html.Div(id="orders")),
+                        ],
+                        className="row",
+                    ),
+                    html.Div(
+                        [
+                            _card(
+                                "Latest anomalies",
+                                "choose one to see its curve",
+                                dcc.RadioItems(id="episode", options=[], className="episodes"),
+                                html.P("None found so far.", id="no-episodes", className="empty"),
+                            ),
+                            _card(
+                                "Curve",
+                                html.Span(id="curve-title"),
+                                _graph("curve", "Line chart of the sensor's values, anomalous readings marked"),
+                                className="wide",
+                            ),
+                        ],
+                        className="row swapped",
+                    ),
+                    _card("Health", "each part, checked while somebody watches", html.Ul(id="parts", className="parts")),
+                ]
+            ),
+            dcc.Interval(id="refresh", interval=REFRESH_MS),
+            dcc.Interval(id="redraw", interval=CURVE_REFRESH_MS),
+            dcc.Interval(id="tick", interval=TICK_MS),
+            dcc.Store(id="taken-at"),
+        ],
+        className="page",
+    )
+
+
+def tiles(seen: Snapshot | None) -> list[html.Div]:
+    """The key numbers; a dash for what is not known."""
+    if seen is None:
+        names = ("Readings stored", "Readings per second", "Freshness", "Lag", "Orders", "Anomalies", "Dead letters")
+        return [_tile(name, "–", "", "waiting for data") for name in names]
+    known = [topic_lag for topic_lag in seen.lag.values() if topic_lag is not None]
+    complete = bool(known) and len(known) == len(seen.lag)
+    return [
+        _tile("Readings stored", f"{seen.readings_stored:,}", "", _repeats(seen)),
+        _tile("Readings per second", f"{seen.readings_per_s:,.0f}", "/s", "mean of the last minute"),
+        _freshness(seen),
+        _tile(
+            "Lag",
+            f"{sum(known):,}" if complete else "–",
+            _plural(sum(known), "message") if complete else "",
+            _lags(seen.lag),
+        ),
+        _tile(
+            "Orders",
+            f"{sum(seen.orders_by_status.values()):,}",
+            "",
+            f"{seen.orders_last_minute:,} in the last minute, {seen.orders_last_hour:,} in the last hour",
+        ),
+        _tile("Anomalies", f"{seen.anomalies_last_day:,}", "in 24 h", f"{seen.anomalies:,} in all"),
+        _tile("Dead letters", f"{seen.dead_letters:,}", "", "kept with their bytes and the reason"),
+    ]
+
+
+def orders(by_status: dict[str, int]) -> html.Table:
+    """A bar per state."""
+    most = max(by_status.values(), default=0) or 1
+    rows = [
+        html.Tr(
+            [
+                html.Th(status.replace("_", " "), scope="row"),
+                html.Td(
+                    html.Div(className="bar", style={"width": f"{100 * by_status.get(status, 0) / most:.1f}%"}),
+                    className="track",
+                    **{"aria-hidden": "true"},
+                ),
+                html.Td(f"{by_status.get(status, 0):,}", className="number"),
+            ],
+            className="" if by_status.get(status) else "none",
+        )
+        for status in STATUSES
+    ]
+    return html.Table([html.Caption("Orders by state", className="unseen"), html.Tbody(rows)], className="bars")
+
+
+def episode_options(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+    """One choice per episode; the value stays the same while the episode grows."""
+    return [{"label": _episode(episode), "value": key(episode)} for episode in episodes]
+
+
+def key(episode: Episode) -> str:
+    """What names an episode in the page."""
+    return f"{episode.sensor_id}|{episode.metric}|{episode.start.isoformat()}"
+
+
+def find(episodes: Sequence[Episode], chosen: str | None) -> Episode | None:
+    """The chosen episode, while it is among the newest."""
+    return next((episode for episode in episodes if key(episode) == chosen), None)
+
+
+def choice(episodes: Sequence[Episode], shown: Sequence[dict[str, Any]], chosen: str | None) -> str | None:
+    """Which episode to show now: the chosen one, or the newest for whoever was looking at the newest."""
+    was_newest = not shown or chosen == shown[0]["value"]
+    if was_newest or find(episodes, chosen) is None:
+        return key(episodes[0]) if episodes else None
+    return chosen
+
+
+def curve_title(episode: Episode) -> str:
+    """Which curve is drawn, and how far out its worst reading is."""
+    return (
+        f"{episode.sensor_id}, {episode.metric}: {episode.value:,.1f} {episode.unit}, "
+        f"{abs(episode.worst_score):,.1f} σ from normal"
+    )
+
+
+def parts(health: Health) -> list[html.Li]:
+    """One line per part, the ill ones first."""
+    return [_part(part) for part in sorted(health.parts, key=lambda part: part.healthy)]
+
+
+def overall(health: Health) -> list[Any]:
+    """The state of everything in a few words."""
+    ill = [part.name for part in health.parts if not part.healthy]
+    if not ill:
+        return [_sign(healthy=True), f"All {len(health.parts)} parts are healthy"]
+    names = ill[0] if len(ill) == 1 else f"{len(ill)} of {len(health.parts)} parts"
+    return [_sign(healthy=False), f"{names} {'needs' if len(ill) == 1 else 'need'} attention"]
+
+
+def _header(dagster_url: str, *, signed_in: bool) -> html.Header:
+    links = [
+        html.A("Dagster", href=dagster_url, target="_blank", rel="noopener"),
+        html.A("API", href="/docs", target="_blank", rel="noopener"),
+    ]
+    return html.Header(
+        [
+            html.Div([html.H1("Sensorhouse"), html.Div("…", id="overall", className="overall", role="status")]),
+            html.Div(
+                [
+                    html.Span(["updated ", html.Time("–", id="updated")], className="updated"),
+                    html.Nav(links, **{"aria-label": "Elsewhere"}),
+                    html.Form(html.Button("Sign out"), action="/sign-out", method="post", hidden=not signed_in),
+                ],
+                className="aside",
+            ),
+        ]
+    )
+
+
+def _card(title: str, note: Any, *content: Any, className: str = "") -> html.Section:  # noqa: N803 - Dash's name
+    heading = html.Div([html.H2(title), html.P(note, className="note")], className="heading")
+    return html.Section([heading, *content], className=f"card {className}".strip())
+
+
+def _graph(name: str, label: str) -> html.Div:
+    graph = dcc.Graph(id=name, figure=empty_figure(), config=_CHART, className="chart")
+    return html.Div(graph, role="img", **{"aria-label": label})
+
+
+def _tile(name: str, number: str, unit: str, note: str, className: str = "") -> html.Div:  # noqa: N803 - Dash's name
+    value = [html.Span(number, className="figure")] + ([html.Span(unit, className="unit")] if unit else [])
+    return html.Div(
+        [html.Dt(name), html.Dd(value, className="value"), html.Dd(note, className="note")],
+        className=f"tile {className}".strip(),
+    )
+
+
+def _freshness(seen: Snapshot) -> html.Div:
+    if seen.freshness_s is not None:
+        return _tile("Freshness", f"{seen.freshness_s:.1f}", "s", "from Kafka to a query, median of a minute")
+    if seen.last_loaded_at is None:
+        return _tile("Freshness", "–", "", "nothing loaded yet")
+    ago = _ago(seen.taken_at - seen.last_loaded_at)
+    return _tile("Freshness", "idle", "", f"nothing new since {ago}", className="idle")
+
+
+def _repeats(seen: Snapshot) -> str:
+    return f"{seen.duplicates:,} {_plural(seen.duplicates, 'duplicate')}, {seen.revisions:,} revised"
+
+
+def _lags(lag: dict[str, int | None]) -> str:
+    return ", ".join(f"{name} {'unknown' if late is None else f'{late:,}'}" for name, late in lag.items())
+
+
+def _episode(episode: Episode) -> html.Span:
+    return html.Span(
+        [
+            html.Span(episode.sensor_id, className="who"),
+            html.Span(f"{episode.value:,.1f} {episode.unit}", className="what"),
+            html.Time(_span(episode.start, episode.end), dateTime=episode.start.isoformat(), className="when"),
+            html.Span(f"{episode.anomalies:,} {_plural(episode.anomalies, 'reading')}", className="many"),
+        ],
+        className="episode",
+    )
+
+
+def _part(part: Part) -> html.Li:
+    return html.Li(
+        [
+            _sign(healthy=part.healthy),
+            html.Span(part.name, className="name"),
+            html.Span(part.detail, className="detail"),
+        ],
+        className="well" if part.healthy else "ill",
+        title=f"checked at {part.checked_at:%H:%M:%S} UTC",
+    )
+
+
+def _sign(*, healthy: bool) -> html.Span:
+    word = "healthy" if healthy else "not healthy"
+    return html.Span("✓" if healthy else "!", className=f"sign {'well' if healthy else 'ill'}", role="img", title=word)
+
+
+def _span(start: datetime, end: datetime) -> str:
+    if start == end:
+        return f"{start:%d %b %H:%M}"
+    return f"{start:%d %b %H:%M} – {end:%H:%M}" if start.date() == end.date() else f"{start:%d %b %H:%M} – {end:%d %b %H:%M}"
+
+
+def _ago(since: timedelta) -> str:
+    seconds = since.total_seconds()
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            many = int(seconds // size)
+            return f"{many} {_plural(many, name)} ago"
+    return f"{int(seconds)} s ago"
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

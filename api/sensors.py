@@ -1,0 +1,204 @@
+"""Readings, anomalies and statistics, for anyone who is signed in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field, TypeAdapter, model_validator
+
+from api import cursors
+from api.context import Reach, signed_in
+from api.fields import Cursor, Instant, Strict, Word
+from warehouse import readings
+from warehouse.pool import connected
+from warehouse.readings import Selection
+
+_POSITION: TypeAdapter[readings.Position] = TypeAdapter(readings.Position)
+_SENSOR: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[str, str])
+
+# Every role may read: sensors stand in the maker's own plants and belong to no customer, and a customer judges by
+# their readings what they buy.
+router = APIRouter(prefix="/sensors", tags=["sensors"], dependencies=[Depends(signed_in)])
+
+
+class Times(Strict):
+    """From `start`, up to and not including `end`."""
+
+    start: Instant | None = None
+    end: Instant | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Times:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError("start is after end")
+        return self
+
+
+class TypeQuery(Times):
+    """Of one sensor type, or of all."""
+
+    sensor_type: Word | None = None
+
+
+class StatisticsQuery(TypeQuery):
+    """Which sensors, and the page."""
+
+    sensor_id: Word | None = None
+    metric: Word | None = None
+    limit: int = Field(1000, ge=1, le=1000)
+    cursor: Cursor | None = None
+
+
+class AnomalyQuery(StatisticsQuery):
+    """Which anomalies, and the page."""
+
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class ReadingQuery(StatisticsQuery):
+    """Which readings, and the page."""
+
+    anomalies_only: bool = False
+    limit: int = Field(100, ge=1, le=10_000)
+
+
+class Reading(BaseModel):
+    """A staged reading: the newest of its sensor, metric and event time. `score` is null unless it is an anomaly."""
+
+    sensor_id: str
+    sensor_type: str
+    metric: str
+    event_time: datetime
+    value: float
+    unit: str
+    quality: int | None
+    station: str | None
+    attributes: dict[str, Any] | None
+    ingested_at: datetime
+    is_anomaly: bool
+    score: float | None
+
+
+class ReadingPage(BaseModel):
+    """Readings, oldest first; `next` is the cursor of the next page, or null."""
+
+    items: list[Reading]
+    next: str | None
+
+
+class Anomaly(BaseModel):
+    """A reading that stands out from its own sensor's past: `score` robust sigmas from the median."""
+
+    sensor_id: str
+    sensor_type: str
+    metric: str
+    event_time: datetime
+    value: float
+    unit: str
+    score: float
+    median: float
+    sigma: float
+    detector: str
+
+
+class AnomalyPage(BaseModel):
+    """Anomalies, newest first; `next` is the cursor of the next page, or null."""
+
+    items: list[Anomaly]
+    next: str | None
+
+
+class AnomalyCount(BaseModel):
+    """How many anomalies there are, in all and by sensor type."""
+
+    count: int
+    by_type: dict[str, int]
+
+
+class Statistics(BaseModel):
+    """What one sensor's metric did; a sensor whose unit changed has one of these per unit. `std` is the sample's."""
+
+    sensor_id: str
+    sensor_type: str
+    metric: str
+    unit: str
+    count: int
+    mean: float
+    min: float
+    max: float
+    std: float | None
+    last: float
+    last_at: datetime
+
+
+class StatisticsPage(BaseModel):
+    """Statistics by sensor and metric; `next` is the cursor of the next page, or null."""
+
+    items: list[Statistics]
+    next: str | None
+
+
+@router.get("/data", response_model=ReadingPage, openapi_extra={"x-demo-user": "vera"})
+async def list_readings(query: Annotated[ReadingQuery, Query()], services: Reach) -> Response:
+    """Readings, oldest first. Name a sensor or a time: all of everything is a lot."""
+    after = cursors.read(query.cursor, _POSITION)
+    async with connected(services.pool) as connection:
+        found = await readings.page(
+            connection,
+            _selection(query),
+            anomalies_only=query.anomalies_only,
+            after=after,
+            limit=query.limit + 1,
+        )
+    for row in found:
+        row["attributes"] = orjson.loads(row["attributes"]) if row["attributes"] else None
+        row["is_anomaly"] = row["score"] is not None
+    return _page(found, query.limit)
+
+
+@router.get("/anomalies", response_model=AnomalyPage, openapi_extra={"x-demo-user": "vera"})
+async def list_anomalies(query: Annotated[AnomalyQuery, Query()], services: Reach) -> Response:
+    """Anomalies, newest first."""
+    after = cursors.read(query.cursor, _POSITION)
+    async with connected(services.pool) as connection:
+        found = await readings.anomalies(connection, _selection(query), after=after, limit=query.limit + 1)
+    return _page(found, query.limit)
+
+
+@router.get("/anomalies/count", openapi_extra={"x-demo-user": "vera"})
+async def count_anomalies(query: Annotated[TypeQuery, Query()], services: Reach) -> AnomalyCount:
+    """How many anomalies there are."""
+    chosen = Selection(sensor_type=query.sensor_type, start=query.start, end=query.end)
+    async with connected(services.pool) as connection:
+        by_type = await readings.count_anomalies(connection, chosen)
+    return AnomalyCount(count=sum(by_type.values()), by_type=by_type)
+
+
+@router.get("/stats", response_model=StatisticsPage, openapi_extra={"x-demo-user": "vera"})
+async def statistics(query: Annotated[StatisticsQuery, Query()], services: Reach) -> Response:
+    """Count, mean, min, max, standard deviation and last value per sensor and metric."""
+    after = cursors.read(query.cursor, _SENSOR)
+    async with connected(services.pool) as connection:
+        rows, last = await readings.statistics(connection, _selection(query), after=after, limit=query.limit)
+    return _json({"items": rows, "next": cursors.write(last) if last else None})
+
+
+def _selection(query: StatisticsQuery) -> Selection:
+    return Selection(query.sensor_id, query.sensor_type, query.metric, query.start, query.end)
+
+
+def _page(found: list[readings.Row], limit: int) -> Response:
+    """The rows that fit; one more than `limit` was asked for, to know whether there is a next page."""
+    items = found[:limit]
+    more = len(found) > limit
+    last = items[-1] if more else None
+    after = cursors.write((last["event_time"], last["sensor_id"], last["metric"])) if last else None
+    return _json({"items": items, "next": after})
+
+
+def _json(content: object) -> Response:
+    # Up to 10,000 rows that come as they are from the warehouse: checking each again would cost more than the query.
+    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), media_type="application/json")

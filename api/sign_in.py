@@ -1,0 +1,121 @@
+"""Signing in with a browser: a form, and a cookie that holds the token."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.security import OAuth2PasswordRequestForm
+from starlette.datastructures import URL
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import auth
+from api.context import Reach, Services
+from api.problems import problem
+from sensorhouse.errors import DependencyDown, Refused, Unauthenticated
+from warehouse.accounts import User
+
+COOKIE = "sensorhouse_token"
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Sign in · Sensorhouse</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/dashboard.css">
+</head>
+<body>
+<main class="sign-in">
+<h1>Sensorhouse</h1>
+<form method="post" action="/sign-in">
+{said}
+<label>Username <input name="username" autocomplete="username" autocapitalize="none" required autofocus></label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<button>Sign in</button>
+</form>
+</main>
+</body>
+</html>"""
+
+router = APIRouter(include_in_schema=False)
+
+
+class Gate:
+    """ASGI: lets through who is signed in; sends a browser that opens the page to the form, refuses all else."""
+
+    def __init__(self, inner: ASGIApp, app: FastAPI) -> None:
+        self._inner, self._app = inner, app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        services: Services = self._app.state.services
+        try:
+            await _user(HTTPConnection(scope), services)
+        except Unauthenticated as error:
+            answer = (
+                RedirectResponse("/sign-in", 303)
+                if scope["path"] == "/"
+                else problem(scope, error.status, str(error), title=error.title)
+            )
+            await answer(scope, receive, send)
+        except DependencyDown:
+            answer = problem(scope, 503, "who you are can't be looked up now; try again", headers={"retry-after": "2"})
+            await answer(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+
+@router.get("/sign-in")
+async def show_form() -> HTMLResponse:
+    """The form."""
+    return _form()
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach
+) -> HTMLResponse | RedirectResponse:
+    """Check the password; on to the dashboard, or the form again with the reason."""
+    try:
+        token = await auth.token(form, services)
+    except Refused as error:
+        return _form(str(error), error.status)
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        COOKIE,
+        token.access_token,
+        max_age=token.expires_in,
+        httponly=True,
+        samesite="strict",
+        secure=_is_https(request.url),
+    )
+    return answer
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> RedirectResponse:
+    """Forget the cookie."""
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_https(request.url))
+    return answer
+
+
+async def _user(connection: HTTPConnection, services: Services) -> User:
+    token = connection.cookies.get(COOKIE)
+    if token is None:
+        raise Unauthenticated("sign in at /sign-in")
+    return await services.user(services.tokens.read(token))
+
+
+def _form(said: str = "", status: int = 200) -> HTMLResponse:
+    message = f'<p role="alert" class="said">{escape(said)}</p>' if said else ""
+    return HTMLResponse(_PAGE.format(said=message), status, {"cache-control": "no-store"})
+
+
+def _is_https(url: URL) -> bool:
+    return url.scheme == "https"

@@ -1,0 +1,130 @@
+"""Readings come in: decoded, judged, split by sensor and given to Kafka before the answer is."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid4, uuid5
+
+import orjson
+import polars as pl
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, Field
+
+from api import measures
+from api.context import Reach, one_of
+from api.problems import problem
+from sensors_io import receipts
+from sensors_io.codecs import ARROW, JSON, NDJSON, READING, decode_upload
+from sensors_io.publisher import Headers
+from sensors_io.receipts import Place, Receipt
+from sensors_io.uploads import split
+from sensors_io.validation import judge
+from warehouse.accounts import User
+
+SCHEMA = "readings.v1"
+# Upload ids made from an Idempotency-Key; any fixed number will do.
+_NAMESPACE = UUID("6c1f3f0e-6f0e-4c39-9b64-3a4c1f6f6f5e")
+
+router = APIRouter(prefix="/sensors", tags=["sensors"])
+Sender = Annotated[User, Depends(one_of("device", "operator"))]
+
+
+class Rejected(BaseModel):
+    """A reading that was not taken: its place in the body, from 0, and why."""
+
+    index: int
+    reason: str
+
+
+class Accepted(BaseModel):
+    """Every accepted reading is durable; the receipt says where."""
+
+    receipt_id: str
+    accepted: int = Field(description="How many readings were taken.")
+    rejected: list[Rejected]
+
+
+_READING = {
+    "sensor_id": "tmp-0001",
+    "sensor_type": "temperature",
+    "metric": "temperature",
+    "event_time": "2026-01-15T08:30:00Z",
+    "value": 71.3,
+    "unit": "F",
+}
+_BODY = {
+    "required": True,
+    "content": {
+        JSON: {
+            "schema": {"type": "object", "properties": {"readings": {"type": "array", "items": {"type": "object"}}}},
+            "example": {"readings": [_READING, {**_READING, "event_time": "2026-01-15T08:31:00Z", "quality": 1}]},
+        },
+        NDJSON: {"schema": {"type": "string"}, "example": orjson.dumps(_READING).decode()},
+        ARROW: {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+@router.post(
+    "/data", status_code=202, response_model=Accepted, openapi_extra={"requestBody": _BODY, "x-demo-user": "gateway"}
+)
+async def upload(
+    request: Request,
+    user: Sender,
+    services: Reach,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> Response:
+    """Take readings: 202 once Kafka has the good ones on every replica, with the others named in `rejected`.
+
+    A body that can't be read as a whole, or of which no reading can be taken, is refused with 422 (then `rejected` is
+    a member of the problem document). On 503 it is unknown what was kept: send the same again, with the same
+    Idempotency-Key.
+    """
+    body = await request.body()
+    known_types = await services.sensor_types()
+    topic = services.settings.readings_topic
+    good, rejected = await to_thread.run_sync(
+        _sort_out, body, request.headers.get("content-type", JSON), known_types, limiter=services.decoding
+    )
+    del body
+    measures.readings_rejected.inc(rejected.height)
+    if good.is_empty():
+        detail = "none of the readings can be taken" if rejected.height else "there are no readings in the body"
+        return problem(request.scope, 422, detail, title="Invalid", rejected=_as_json(rejected))
+    count = await services.publisher.partition_count(topic)
+    messages = await to_thread.run_sync(split, good, count, limiter=services.decoding)
+    upload_id = uuid5(_NAMESPACE, f"{user.user_id}:{idempotency_key}") if idempotency_key else uuid4()
+    headers = _headers(upload_id, request.headers.get("traceparent"))
+    delivered = await services.publisher.deliver(topic, messages, headers)
+    measures.readings_accepted.inc(good.height)
+    places = (Place(at.partition, at.offset, sent.count) for sent, at in zip(messages, delivered, strict=True))
+    receipt = Receipt(upload_id, topic, tuple(places))
+    answer = {
+        "receipt_id": receipts.sign(receipt, services.settings.signing_key),
+        "accepted": good.height,
+        "rejected": _as_json(rejected),
+    }
+    return Response(orjson.dumps(answer), 202, media_type=JSON)
+
+
+def _sort_out(body: bytes, content_type: str, known_types: frozenset[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The readings to take, and `index` and `reason` of the others in the order of the body."""
+    decoded = decode_upload(body, content_type)
+    good, bad = judge(decoded.readings, sensor_types=known_types, seen_at=datetime.now(UTC))
+    rejected = pl.concat([decoded.rejected.select("index", "reason"), bad.select("index", "reason")])
+    return good.select(READING.names()), rejected.sort("index")
+
+
+def _as_json(rejected: pl.DataFrame) -> Any:
+    """The rows as JSON objects, made by polars: there may be a hundred thousand."""
+    return orjson.Fragment(rejected.write_json())
+
+
+def _headers(upload_id: UUID, traceparent: str | None) -> Headers:
+    headers: Headers = [("content-type", ARROW), ("upload_id", str(upload_id)), ("schema", SCHEMA)]
+    if traceparent and re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", traceparent):
+        headers.append(("traceparent", traceparent))
+    return headers

@@ -1,0 +1,44 @@
+"""Checks that look at every row: what the drains' own quick checks can't afford."""
+
+import dagster as dg
+
+from assets.raw import feed_named, raw_orders, raw_readings
+from assets.readings import readings
+from assets.resources import House
+from sensors_io.balance import balance
+from warehouse import balance as counts
+from warehouse.database import connect
+
+
+def _balanced(house: House, feed: str) -> dg.AssetCheckResult:
+    counted = balance(house.settings, feed_named(feed, house), house.lake, full=True)
+    differences = {name: count for name, count in counted.differences.items() if name != "messages not drained"}
+    return dg.AssetCheckResult(
+        passed=not differences,
+        description="Everything agrees." if not differences else f"Does not agree: {differences}",
+        metadata={"lag": counted.lag, "decoded": counted.decoded, "in_kafka": counted.in_kafka or 0, **differences},
+    )
+
+
+@dg.asset_check(asset=raw_orders, description="Kafka read again = lake = warehouse, and no position twice.")
+def orders_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
+    """The full balance of orders."""
+    return _balanced(house, "orders")
+
+
+@dg.asset_check(asset=raw_readings, description="Kafka read again = lake = warehouse, and no position twice.")
+def readings_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
+    """The full balance of readings."""
+    return _balanced(house, "readings")
+
+
+@dg.asset_check(asset=readings, description="raw = staged + duplicates + revisions, and lake = warehouse, by key.")
+def staged_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
+    """Staged readings against the warehouse's own, key by key; keys that wait for a refresh are left out."""
+    with connect(house.settings.database_url) as connection:
+        apart = counts.staged_apart(connection)
+    return dg.AssetCheckResult(
+        passed=not apart,
+        description="Every key agrees." if not apart else f"Materialize these keys again: {apart[:10]}",
+        metadata={"keys_apart": len(apart)},
+    )

@@ -1,0 +1,101 @@
+"""Anomalies of partition keys: staged readings held against their sensors' past, into lake and warehouse."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.detectors.robust_z import robust_z
+from assets.partition_keys import Key, by_type
+from assets.staging import days_of_type
+from sensorhouse.settings import Settings
+from sensors_io.lake import Lake
+from warehouse import staged
+from warehouse.database import connect
+
+ANOMALIES = pl.Schema(
+    {
+        "sensor_id": pl.String(),
+        "sensor_type": pl.String(),
+        "metric": pl.String(),
+        "event_time": pl.Datetime("us", "UTC"),
+        "day": pl.Date(),
+        "value": pl.Float64(),
+        "unit": pl.String(),
+        "score": pl.Float64(),
+        "median": pl.Float64(),
+        "sigma": pl.Float64(),
+        "detector": pl.String(),
+    }
+)
+DETECTOR = "robust_z"
+# The past that a day is held against.
+PAST = timedelta(days=14)
+# In sigmas. Industrial series have heavy tails: at 3.5, the textbook's, one reading in fifty would stand out.
+THRESHOLD = 6.0
+_DAYS_A_COMMIT = 31
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found in one partition key; `judged` readings had a past to be held against."""
+
+    key: Key
+    readings: int
+    judged: int
+    anomalies: int
+    highest_score: float | None
+
+
+def judge_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[Judged]:
+    """Find the anomalies of these partition keys anew and replace what was found before."""
+    lake.create("anomalies", ANOMALIES, partition_by=["day", "sensor_type"])
+    for sensor_type, type_days in by_type(keys).items():
+        for start in range(0, len(type_days), _DAYS_A_COMMIT):
+            yield from _judge_days(settings, lake, sensor_type, type_days[start : start + _DAYS_A_COMMIT])
+
+
+def _judge_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Judged]:
+    with connect(settings.database_url) as connection, staged.alone(connection, sensor_type):
+        staged_rows = (
+            lake.scan("readings")
+            .filter(
+                pl.col("sensor_type") == sensor_type,
+                pl.col("day").is_between(type_days[0] - PAST, type_days[-1]),
+            )
+            .select("sensor_id", "sensor_type", "metric", "event_time", "day", "value", "unit")
+            .collect()
+        )
+        scored = pl.concat(score_day(staged_rows, day) for day in type_days)
+        found = anomalous(scored)
+        lake.replace("anomalies", found, where=days_of_type(sensor_type, type_days))
+        staged.replace_anomalies(connection, found, sensor_type=sensor_type, days=type_days)
+    return [_summary(scored.filter(pl.col("day") == day), Key(sensor_type, day)) for day in type_days]
+
+
+def score_day(readings: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The day's readings with `median`, `sigma` and `score` against the `PAST` before that day."""
+    past = readings.filter(pl.col("day").is_between(day - PAST, day, closed="left"))
+    return robust_z(readings.filter(pl.col("day") == day), past)
+
+
+def anomalous(scored: pl.DataFrame) -> pl.DataFrame:
+    """Those that stand out, with ANOMALIES' columns."""
+    return (
+        scored.filter(pl.col("score").abs() >= THRESHOLD)
+        .with_columns(detector=pl.lit(DETECTOR))
+        .select(pl.col(name).cast(kind) for name, kind in ANOMALIES.items())
+    )
+
+
+def _summary(scored: pl.DataFrame, key: Key) -> Judged:
+    scores = scored.get_column("score")
+    highest = scores.abs().max()
+    return Judged(
+        key=key,
+        readings=scored.height,
+        judged=len(scores) - scores.null_count(),
+        anomalies=int((scores.abs() >= THRESHOLD).sum()),
+        highest_score=None if highest is None else float(highest),  # type: ignore[arg-type]
+    )

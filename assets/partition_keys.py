@@ -1,0 +1,47 @@
+"""Partition keys: the event day and the sensor type of readings."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import dagster as dg
+
+sensor_types = dg.DynamicPartitionsDefinition(name="sensor_types")
+# From the earliest event time that is taken. Two days of offset: today, and for readings an hour ahead, tomorrow.
+days = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=2)
+day_by_type = dg.MultiPartitionsDefinition({"day": days, "sensor_type": sensor_types})
+
+
+class Key(NamedTuple):
+    """A day's readings of one sensor type; sorts by sensor type, then day."""
+
+    sensor_type: str
+    day: date
+
+    @property
+    def partition_key(self) -> dg.MultiPartitionKey:
+        """As Dagster writes it."""
+        return dg.MultiPartitionKey({"day": self.day.isoformat(), "sensor_type": self.sensor_type})
+
+
+def key_of(context: dg.AssetExecutionContext) -> Key:
+    """The partition key that a run was asked for."""
+    dimensions = context.partition_key
+    assert isinstance(dimensions, dg.MultiPartitionKey)
+    by_dimension = dimensions.keys_by_dimension
+    return Key(by_dimension["sensor_type"], date.fromisoformat(by_dimension["day"]))
+
+
+def by_type(keys: Iterable[Key]) -> dict[str, list[date]]:
+    """Days in order per sensor type."""
+    grouped: dict[str, list[date]] = {}
+    for key in sorted(set(keys)):
+        grouped.setdefault(key.sensor_type, []).append(key.day)
+    return grouped
+
+
+def define_sensor_types(instance: dg.DagsterInstance, types: Sequence[str]) -> None:
+    """Make partition keys of types that have none; Dagster takes undefined keys without a word."""
+    known = set(instance.get_dynamic_partitions("sensor_types"))
+    if new := [one for one in types if one not in known]:
+        instance.add_dynamic_partitions("sensor_types", new)

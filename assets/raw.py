@@ -1,0 +1,142 @@
+"""The raw assets: what a drain run puts, exactly once, into the lake and the warehouse."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
+
+from assets.resources import House
+from sensorhouse.errors import Fenced
+from sensors_io.balance import Balance, balance
+from sensors_io.drain import Drained, drain
+from sensors_io.feeds import Feed, orders_feed, readings_feed
+from sensors_io.lake import Lake
+from warehouse import staged
+from warehouse.database import connect
+
+GROUP = "raw"
+CHECKS = {
+    "no_gap": "Slices join without a gap, and nothing on the topic waits.",
+    "no_duplicate": "As many rows as were decoded: nothing twice, nothing missing.",
+    "sinks_agree": "Lake and warehouse hold the same number of rows and dead letters.",
+}
+
+orders_topic = dg.AssetSpec(
+    ["kafka", "orders"],
+    description="Kafka topic of order events, one JSON object a message, keyed by order_id.",
+    group_name="kafka",
+    kinds={"kafka"},
+)
+readings_topic = dg.AssetSpec(
+    ["kafka", "readings"],
+    description="Kafka topic of readings in JSON, NDJSON or Arrow, keyed by sensor_id.",
+    group_name="kafka",
+    kinds={"kafka"},
+)
+dead_letters = dg.AssetSpec(
+    "dead_letters",
+    description="Messages and readings that could not be taken, with their bytes, the reason and their position.",
+    group_name=GROUP,
+    kinds={"deltalake", "postgres"},
+    deps=[orders_topic, readings_topic],
+)
+
+
+def feed_named(name: str, house: House) -> Feed:
+    """The feed, by its name in Dagster."""
+    if name == "orders":
+        return orders_feed(house.settings)
+    with connect(house.settings.database_url) as connection:
+        return readings_feed(house.settings, sensor_types=staged.sensor_types(connection))
+
+
+def _raw(name: str, topic: dg.AssetSpec, description: str) -> dg.AssetsDefinition:
+    """The asset that a drain of the feed `name` writes, with the quick checks that each drain run makes."""
+    asset = f"raw_{name}"
+    kinds = {"deltalake", "postgres", "polars"}
+    # All of it may be left out: a run that finds another drain at work has nothing to report.
+    spec = dg.AssetSpec(
+        asset, deps=[topic], group_name=GROUP, kinds=kinds, description=description, skippable=True
+    )
+    checks = [dg.AssetCheckSpec(check, asset=asset, description=text) for check, text in CHECKS.items()]
+
+    @dg.multi_asset(specs=[spec], check_specs=checks, name=f"drain_{name}", can_subset=True)
+    def drained(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> Iterator[Any]:
+        yield from _drain(context, house, name)
+
+    return drained
+
+
+raw_orders = _raw("orders", orders_topic, "Order events as drained from Kafka, one row a message.")
+raw_readings = _raw(
+    "readings",
+    readings_topic,
+    "Readings as drained from Kafka, one row a reading; in the lake by ingest day, in Postgres as chunks.",
+)
+
+
+def _drain(context: dg.AssetExecutionContext, house: House, name: str) -> Iterator[Any]:
+    feed, lake = feed_named(name, house), house.lake
+    try:
+        # A request to end comes as a signal; looked at between slices, none is cut in two.
+        with capture_interrupts():
+            drained = drain(house.settings, feed, lake, run_id=context.run_id, stopped=check_captured_interrupt)
+    except Fenced as error:
+        context.log.warning(f"another drain took over; this one ends: {error}")
+        drained = Drained(refused=str(error))
+    if drained.refused:
+        context.log.info(f"nothing done: {drained.refused}")
+        return
+    for error in drained.truncated:
+        context.log.error(f"stopped until a person accepts the loss: {error}")
+    counted = balance(house.settings, feed, lake)
+    context.log_event(dg.AssetMaterialization("dead_letters", metadata=_dead_letters(counted)))
+    yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=_metadata(drained, counted, lake, feed))
+    yield from _results(counted, feed.lake_table, complete=not drained.truncated)
+
+
+def _metadata(drained: Drained, counted: Balance, lake: Lake, feed: Feed) -> dict[str, Any]:
+    rate = drained.rows / drained.seconds if drained.seconds else 0.0
+    return {
+        "dagster/row_count": counted.lake_rows,
+        "rows": drained.rows,
+        "messages": drained.messages,
+        "dead_letters": drained.dead_letters,
+        "slices": drained.slices,
+        "lake_commits": drained.lake_commits,
+        "lake_version": lake.table(feed.lake_table).version(),
+        "seconds": round(drained.seconds, 3),
+        "rows_per_second": round(rate, 1),
+        "lag": counted.lag,
+        "table": dg.MetadataValue.path(f"{lake.address}/{feed.lake_table}"),
+    }
+
+
+def _dead_letters(counted: Balance) -> dict[str, Any]:
+    return {"topic": counted.topic, "in the lake": counted.lake_dead_letters, "lag": counted.lag}
+
+
+def _results(counted: Balance, asset: str, *, complete: bool) -> Iterator[dg.AssetCheckResult]:
+    differences = counted.differences
+    apart = counted.lake_rows - counted.warehouse_rows or counted.lake_dead_letters - counted.warehouse_dead_letters
+    # What arrived since the drain ended is not a gap: the next drain takes it.
+    passed = {
+        "no_gap": complete and not counted.gaps,
+        "no_duplicate": not any(name.startswith("decoded") for name in differences),
+        "sinks_agree": not apart,
+    }
+    for name, good in passed.items():
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=name,
+            passed=good,
+            metadata={
+                "decoded": counted.decoded,
+                "lake": counted.lake_rows,
+                "warehouse": counted.warehouse_rows,
+                "dead_letters": counted.warehouse_dead_letters,
+                "gaps": counted.gaps,
+                "lag": counted.lag,
+            },
+        )

@@ -1,0 +1,92 @@
+"""The staged readings and their anomalies as assets, one partition key at a time or all that were touched."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from assets.judging import Judged, judge_keys
+from assets.partition_keys import Key, day_by_type, define_sensor_types, key_of
+from assets.raw import raw_readings
+from assets.resources import House
+from assets.staging import Staged, stage_keys
+from warehouse import staged
+from warehouse.database import connect
+
+# However many rounds: between two, the process that a run costs is already paid for.
+_MOST_ROUNDS = 100
+
+
+@dg.asset(
+    partitions_def=day_by_type,
+    deps=[raw_readings],
+    group_name="readings",
+    kinds={"deltalake", "polars"},
+    description=(
+        "One row per sensor, metric and event time. A repeat is counted as a duplicate; a different value replaces "
+        "the older one, which is counted as a revision and stays in the raw readings."
+    ),
+)
+def readings(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
+    """Stage one day's readings of one sensor type."""
+    (made,) = stage_keys(house.settings, house.lake, [key_of(context)])
+    return dg.MaterializeResult(metadata=_metadata(made))
+
+
+@dg.asset(
+    partitions_def=day_by_type,
+    deps=[readings],
+    group_name="readings",
+    kinds={"deltalake", "postgres", "polars"},
+    description=(
+        "Readings that stand out by six robust sigmas or more from their own sensor's last 14 days. "
+        "A sensor with fewer than 30 readings in that time, or whose values don't vary, is not judged."
+    ),
+)
+def anomalies(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
+    """Hold one day's readings of one sensor type against their sensors' past."""
+    (found,) = judge_keys(house.settings, house.lake, [key_of(context)])
+    return dg.MaterializeResult(metadata=_metadata(found))
+
+
+@dg.op(description="Stage and judge every partition key that drains have touched, and report each as materialized.")
+def refresh_touched(context: dg.OpExecutionContext, house: dg.ResourceParam[House]) -> int:
+    """One refresh run; ends when nothing more is released. Returns the number of keys."""
+    refreshed = 0
+    with connect(house.settings.database_url, autocommit=True) as connection:
+        if not staged.take_refresh_lock(connection):
+            context.log.info("nothing done: another refresh run is at work")
+            return 0
+        define_sensor_types(context.instance, staged.sensor_types(connection))
+        for _ in range(_MOST_ROUNDS):
+            touches = staged.released(connection)
+            if not touches:
+                break
+            keys = sorted({Key(touch.sensor_type, touch.day) for touch in touches})
+            for event in refresh(house, keys):
+                context.log_event(event)
+            staged.clear(connection, touches)
+            refreshed += len(keys)
+    context.add_output_metadata({"partition_keys": refreshed})
+    return refreshed
+
+
+def refresh(house: House, keys: Sequence[Key]) -> Iterator[dg.AssetMaterialization]:
+    """Stage and judge these keys; yields a materialization of each asset for each key."""
+    made = list(stage_keys(house.settings, house.lake, keys))
+    found = list(judge_keys(house.settings, house.lake, keys))
+    for asset, results in (("readings", made), ("anomalies", found)):
+        for result in results:
+            yield dg.AssetMaterialization(asset, partition=result.key.partition_key, metadata=_metadata(result))
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Refresh every partition key that drains have touched.")
+def refresh_touched_keys() -> None:
+    """One op: all touched keys in one run, because starting a run costs more than a key does."""
+    refresh_touched()
+
+
+def _metadata(result: Staged | Judged) -> dict[str, Any]:
+    numbers = {name: value for name, value in asdict(result).items() if name != "key" and value is not None}
+    return {"dagster/partition_row_count": numbers.get("staged", numbers.get("anomalies", 0)), **numbers}

@@ -1,0 +1,186 @@
+"""The local Dagster: a code server that webserver and daemon share, with its storage in Postgres."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import grpc
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from infra.local import places, processes, tools
+from infra.local.part import Part, environment
+from infra.local.ports import Port
+from infra.local.processes import Command
+from sensorhouse.settings import Settings
+
+LOCATION = "sensorhouse"
+STORAGE_URL = "DAGSTER_STORAGE_URL"
+# Daemons that must have reported since the start; the others may have nothing to do.
+DAEMONS = {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"}
+
+
+def code_server(settings: Settings) -> Part:
+    """Holds our definitions, answers webserver and daemon, and starts the runs."""
+    port = settings.dagster_code_port
+    options = ["-m", "orchestration.definitions", "-p", port, "--host", "127.0.0.1", "--location-name", LOCATION]
+    return Part(
+        name="code-server",
+        command=lambda: _command("dagster", "api", "grpc", *options),
+        is_ready=lambda _: _serves(port),
+        environment=lambda: _environment(settings),
+        address=f"127.0.0.1:{port}",
+        ports=(Port(port, "DAGSTER_CODE_PORT"),),
+        prepare=lambda: prepare(settings),
+        # Runs: a drain goes on, and holds its lock, while the code server is started again.
+        children_go_on=True,
+        stop_within_s=2,
+    )
+
+
+def webserver(settings: Settings) -> Part:
+    """Dagster's UI."""
+    host, port = settings.dagster_host, settings.dagster_port
+    options = ["-w", _workspace(settings), "-h", host, "-p", port, "--log-format", "json"]
+    return Part(
+        name="webserver",
+        command=lambda: _command("dagster-webserver", *options),
+        is_ready=lambda _: _tells_version(url(settings)),
+        environment=lambda: _environment(settings),
+        address=url(settings),
+        ports=(Port(port, "DAGSTER_PORT", host),),
+        stop_within_s=3,
+    )
+
+
+def daemon(settings: Settings) -> Part:
+    """Ticks schedules and sensors, and takes runs from the queue."""
+    return Part(
+        name="daemon",
+        command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), "--log-format", "json"),
+        is_ready=lambda since: DAEMONS <= reported(url(settings), since),
+        environment=lambda: _environment(settings),
+        address="(no port)",
+        stop_within_s=3,
+    )
+
+
+def url(settings: Settings) -> str:
+    """Where a browser on this machine finds the UI."""
+    host = "127.0.0.1" if settings.dagster_host in ("0.0.0.0", "::") else settings.dagster_host
+    return f"http://{host}:{settings.dagster_port}"
+
+
+def home(settings: Settings) -> Path:
+    """DAGSTER_HOME: its configuration and the runs' own output."""
+    return places.state_dir(settings) / "dagster"
+
+
+def prepare(settings: Settings) -> None:
+    """Write the instance's and the workspace's configuration."""
+    home(settings).mkdir(parents=True, exist_ok=True)
+    (home(settings) / "dagster.yaml").write_text(yaml.safe_dump(instance(settings), sort_keys=False))
+    (home(settings) / "workspace.yaml").write_text(yaml.safe_dump(workspace(settings), sort_keys=False))
+
+
+def instance(settings: Settings) -> dict[str, object]:
+    """What dagster.yaml says."""
+    return {
+        # From the environment: a file can be read by others, and shown in the UI.
+        "storage": {"postgres": {"postgres_url": {"env": STORAGE_URL}}},
+        "telemetry": {"enabled": False},
+        # One after another, a slow sensor would hold up all others.
+        "sensors": {"use_threads": True, "num_workers": 4, "num_submit_workers": 4},
+        "schedules": {"use_threads": True, "num_workers": 2},
+        "concurrency": {"runs": {"max_concurrent_runs": settings.dagster_max_runs}},
+        "run_coordinator": {
+            "module": "dagster.core.run_coordinator",
+            "class": "QueuedRunCoordinator",
+            "config": {"dequeue_interval_seconds": 1},
+        },
+        # A run whose process is gone is failed, not left "started" for ever.
+        "run_monitoring": {
+            "enabled": True,
+            "start_timeout_seconds": 120,
+            "cancel_timeout_seconds": 60,
+            "poll_interval_seconds": 15,
+        },
+        "retention": {
+            "schedule": {"purge_after_days": 30},
+            "sensor": {"purge_after_days": {"skipped": 1, "failure": 30, "success": 30}},
+        },
+    }
+
+
+def workspace(settings: Settings) -> dict[str, object]:
+    """What workspace.yaml says: ask the shared code server."""
+    server = {"host": "127.0.0.1", "port": settings.dagster_code_port, "location_name": LOCATION}
+    return {"load_from": [{"grpc_server": server}]}
+
+
+def prepare_dbt(settings: Settings) -> None:
+    """Let dbt write down what the project holds, from which Dagster makes assets; only when a source has changed."""
+    project = places.CHECKOUT / "dbt"
+    manifest = project / "target" / "manifest.json"
+    sources = [
+        path for kind in ("*.sql", "*.yml", "*.csv") for path in project.rglob(kind) if "target" not in path.parts
+    ]
+    if not sources:
+        return
+    if manifest.exists() and manifest.stat().st_mtime > max(path.stat().st_mtime for path in sources):
+        return
+    command = _command("dbt", "--no-use-colors", "parse", "--project-dir", project, "--profiles-dir", project)
+    processes.run(command, environment=environment(settings), folder=places.CHECKOUT)
+
+
+def reported(url: str, since: float) -> set[str]:
+    """The daemons that are healthy and have said so since then."""
+    question = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy lastHeartbeatTime}}}}"
+    try:
+        answer = ask(url, question)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {one["daemonType"] for one in answer if one["healthy"] and (one["lastHeartbeatTime"] or 0) >= since}
+
+
+def ask(url: str, question: str) -> dict[str, Any]:
+    """The data that answers a GraphQL query."""
+    body = json.dumps({"query": question}).encode()
+    request = Request(f"{url}/graphql", body, {"content-type": "application/json"})
+    with urlopen(request, timeout=5) as answer:
+        data: dict[str, Any] = json.load(answer)["data"]
+    return data
+
+
+def _tells_version(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/server_info", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _serves(port: int) -> bool:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            health = health_pb2_grpc.HealthStub(channel)
+            answer = health.Check(health_pb2.HealthCheckRequest(service="DagsterApi"), timeout=2)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _workspace(settings: Settings) -> Path:
+    return home(settings) / "workspace.yaml"
+
+
+def _command(program: str, *options: object) -> Command:
+    return [tools.environment_bin() / program, *options]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return environment(settings) | {"DAGSTER_HOME": str(home(settings)), STORAGE_URL: settings.dagster_url}

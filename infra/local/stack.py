@@ -1,0 +1,52 @@
+"""The local stack: which parts there are, what comes before what, and in which order they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.local import dagster, kafka, postgres, services
+from infra.local.part import Part, nothing
+from sensorhouse.settings import Settings
+from sensors_io.kafka import ensure_topics
+from warehouse.database import create_database, migrate
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Parts that start together, once `prepare` is done and every earlier stage answers."""
+
+    parts: tuple[Part, ...]
+    prepare: Callable[[], None] = nothing
+    what: str = ""
+
+
+# Who is told to end together, first to last: nothing is accepted that can't be kept, and the servers outlive their users.
+STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server",), ("kafka", "postgres"))
+
+
+def stages(settings: Settings) -> tuple[Stage, ...]:
+    """The whole stack, first stage first."""
+    return (
+        Stage((postgres.part(settings), kafka.part(settings))),
+        Stage(
+            (dagster.code_server(settings), services.api(settings), services.relay(settings)),
+            prepare=lambda: prepare(settings),
+            what="databases, topics, dbt's manifest",
+        ),
+        Stage((dagster.webserver(settings), dagster.daemon(settings))),
+    )
+
+
+def parts(settings: Settings) -> list[Part]:
+    """Every part, in the order in which they start."""
+    return [part for stage in stages(settings) for part in stage.parts]
+
+
+def prepare(settings: Settings) -> None:
+    """What the parts expect of the servers: databases, their schema, topics; and of dbt."""
+    create_database(settings.database_url)
+    migrate(settings.database_url)
+    create_database(settings.dagster_url)
+    ensure_topics(settings)
+    dagster.prepare_dbt(settings)

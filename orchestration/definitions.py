@@ -1,0 +1,38 @@
+"""Everything that Dagster loads, and the one place that makes what assets work with."""
+
+import dagster as dg
+
+from assets import checks, marts, raw, readings
+from assets.resources import House
+from orchestration import jobs, schedules, sensors
+from sensorhouse.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The code location, working with these settings."""
+    return dg.Definitions(
+        assets=[
+            raw.orders_topic,
+            raw.readings_topic,
+            raw.raw_orders,
+            raw.raw_readings,
+            raw.dead_letters,
+            readings.readings,
+            readings.anomalies,
+            marts.marts,
+        ],
+        asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance],
+        jobs=[
+            jobs.drain_orders,
+            jobs.drain_readings,
+            readings.refresh_touched_keys,
+            jobs.build_marts,
+            jobs.full_balance,
+        ],
+        sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys, sensors.marts_inputs],
+        schedules=[schedules.nightly_balance],
+        resources={"house": House(settings)},
+    )
+
+
+defs = build_definitions(Settings.load())

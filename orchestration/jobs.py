@@ -1,0 +1,36 @@
+"""The jobs that sensors and schedules ask for."""
+
+import dagster as dg
+
+from assets.marts import marts
+from assets.raw import raw_orders, raw_readings
+
+# Each is one step: a process for every step would double the time that a run needs to start.
+_ONE_PROCESS = dg.in_process_executor
+
+drain_orders = dg.define_asset_job(
+    "drain_orders",
+    dg.AssetSelection.assets(raw_orders).without_checks() | dg.AssetSelection.checks(*raw_orders.check_keys),
+    executor_def=_ONE_PROCESS,
+    description="Drain the topic of orders until it is caught up.",
+)
+drain_readings = dg.define_asset_job(
+    "drain_readings",
+    dg.AssetSelection.assets(raw_readings).without_checks() | dg.AssetSelection.checks(*raw_readings.check_keys),
+    executor_def=_ONE_PROCESS,
+    description="Drain the topic of readings until it is caught up.",
+)
+build_marts = dg.define_asset_job(
+    "build_marts",
+    dg.AssetSelection.assets(marts),
+    executor_def=_ONE_PROCESS,
+    description="Build dbt's staging views and marts, and test them.",
+)
+full_balance = dg.define_asset_job(
+    "full_balance",
+    dg.AssetSelection.checks_for_assets(raw_orders, raw_readings)
+    - dg.AssetSelection.checks(*raw_orders.check_keys, *raw_readings.check_keys)
+    | dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("readings"), "staged_balance")),
+    executor_def=_ONE_PROCESS,
+    description="Count everything again: Kafka, lake, warehouse and staged readings.",
+)

@@ -1,0 +1,97 @@
+"""Dagster sensors: they look at offsets, touched keys and changes, and ask for runs; no data passes through them."""
+
+import time
+from typing import Any
+
+import dagster as dg
+from assets.readings import refresh_touched_keys
+from assets.resources import House
+from orchestration.jobs import build_marts, drain_orders, drain_readings
+from orchestration.runs import is_coming, is_unfinished
+from sensorhouse.errors import DependencyDown
+from sensors_io.lag import look
+from warehouse import changes, staged
+from warehouse.database import connect
+
+# Marts are built at most so often; the live page and the API read the tables themselves.
+MARTS_EVERY_S = 60
+
+
+def _drain_sensor(name: str, job: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{name}_lag",
+        job=job,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks for a drain of the topic of {name} when messages wait and no drain is at work.",
+    )
+    def lag_sensor(
+        context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
+    ) -> dg.RunRequest | dg.SkipReason:
+        settings = house.settings
+        try:
+            lag = look(settings, settings.orders_topic if name == "orders" else settings.readings_topic)
+        except DependencyDown as error:
+            return dg.SkipReason(f"can't look: {error}")
+        if not lag.messages:
+            return dg.SkipReason("caught up")
+        if lag.is_draining:
+            return dg.SkipReason(f"a drain is at work; {lag.messages} messages wait")
+        if is_coming(context.instance, job.name):
+            return dg.SkipReason(f"a drain is about to start; {lag.messages} messages wait")
+        return dg.RunRequest(tags={"sensorhouse/lag": str(lag.messages)})
+
+    return lag_sensor
+
+
+orders_lag = _drain_sensor("orders", drain_orders)
+readings_lag = _drain_sensor("readings", drain_readings)
+
+
+@dg.sensor(
+    job=refresh_touched_keys,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for one refresh run when partition keys were touched and every table has got their rows.",
+)
+def touched_keys(
+    context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
+) -> dg.RunRequest | dg.SkipReason:
+    """Look for released keys."""
+    try:
+        with connect(house.settings.database_url) as connection:
+            keys = {(touch.day, touch.sensor_type) for touch in staged.released(connection)}
+            refreshing = staged.is_refreshing(connection)
+    except DependencyDown as error:
+        return dg.SkipReason(f"can't look: {error}")
+    if not keys:
+        return dg.SkipReason("no partition key is touched and released")
+    if refreshing or is_coming(context.instance, refresh_touched_keys.name):
+        return dg.SkipReason(f"a refresh run is at work or about to start; {len(keys)} keys wait")
+    return dg.RunRequest(tags={"sensorhouse/partition_keys": str(len(keys))})
+
+
+@dg.sensor(
+    job=build_marts,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for the marts when something they read has changed, once a minute at most.",
+)
+def marts_inputs(
+    context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
+) -> dg.RunRequest | dg.SkipReason:
+    """Compare a marker of what marts read with the one they were built at."""
+    built_at, _, built_s = (context.cursor or "").partition(" ")
+    try:
+        with connect(house.settings.database_url) as connection:
+            marker = changes.marker(connection)
+    except DependencyDown as error:
+        return dg.SkipReason(f"can't look: {error}")
+    if marker == built_at:
+        return dg.SkipReason("nothing has changed")
+    if is_unfinished(context.instance, build_marts.name):
+        return dg.SkipReason("marts are being built")
+    if built_s and time.time() - float(built_s) < MARTS_EVERY_S:
+        return dg.SkipReason("marts were built less than a minute ago")
+    context.update_cursor(f"{marker} {time.time():.0f}")
+    return dg.RunRequest()

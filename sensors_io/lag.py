@@ -1,0 +1,71 @@
+"""How far the tables are behind a topic, for those who only look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from confluent_kafka.admin import AdminClient
+
+from sensorhouse.settings import Settings
+from sensors_io import kafka
+from warehouse import ledger
+from warehouse.database import connect
+
+
+@dataclass(frozen=True)
+class PartitionLag:
+    """Of one partition: what the log holds, and the first offset that some table has not got."""
+
+    low: int
+    high_watermark: int
+    next_offset: int
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the log no longer holds the next offset; a person decides what becomes of that."""
+        return not self.low <= self.next_offset <= self.high_watermark
+
+    @property
+    def messages(self) -> int:
+        """Offsets between the tables and the end of the log; a lost range is no lag."""
+        return 0 if self.is_truncated else self.high_watermark - self.next_offset
+
+
+@dataclass(frozen=True)
+class TopicLag:
+    """Of one topic: each partition, and whether a drain is at work."""
+
+    topic: str
+    partitions: dict[int, PartitionLag]
+    is_draining: bool
+
+    @property
+    def messages(self) -> int:
+        """The partitions' sum."""
+        return sum(partition.messages for partition in self.partitions.values())
+
+
+def look(settings: Settings, topic_name: str) -> TopicLag:
+    """Compare the topic's ends with the ledger and the lake's reported marks.
+
+    Raises `DependencyDown` when Kafka or Postgres does not answer.
+    """
+    client = _client(settings.brokers, tuple(settings.kafka_config.items()))
+    topic = kafka.describe(client, topic_name)
+    held = kafka.log_ranges(client, topic)
+    with connect(settings.database_url) as connection:
+        loaded = ledger.next_offsets(connection, topic.id)
+        marks = ledger.lake_marks(connection, topic.id)
+        draining = ledger.is_draining(connection, topic.id)
+    partitions = {}
+    for partition, log in held.items():
+        reached = min(loaded.get(partition, log.low), marks.get(partition, log.low))
+        partitions[partition] = PartitionLag(log.low, log.high_watermark, reached)
+    return TopicLag(topic_name, partitions, draining)
+
+
+@cache
+def _client(brokers: str, config: tuple[tuple[str, str], ...]) -> AdminClient:
+    """One client a process: whoever looks does so every few seconds."""
+    return kafka.admin(Settings(_env_file=None, kafka_brokers=brokers, kafka_config=dict(config)))

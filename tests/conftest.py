@@ -1,0 +1,35 @@
+"""What every test may ask for: settings whose database, bucket and topics are its own, on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorhouse.settings import Settings
+from tests.servers import Servers, start_servers
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Kafka, Postgres and S3, started when the first test asks for them. Start again what you kill."""
+    started = start_servers(tmp_path_factory.mktemp("servers"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def settings(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a test: a migrated database, a lake on S3 and two empty topics that nobody else has."""
+    made = servers.new_settings(state_dir=tmp_path)
+    yield made
+    servers.start()
+    servers.drop(made)
+
+
+@pytest.fixture
+def folder_settings(settings: Settings, tmp_path: Path) -> Settings:
+    """The same with the lake in a folder."""
+    nothing = {"s3_endpoint": None, "s3_access_key_id": None, "s3_secret_access_key": None}
+    return Settings(_env_file=None, **(settings.model_dump() | nothing | {"lake_url": str(tmp_path / "lake")}))

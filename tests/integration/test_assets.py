@@ -1,0 +1,92 @@
+"""Dagster's assets on real servers, run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+import pytest
+
+from assets.readings import readings as readings_asset
+from assets.resources import House
+from orchestration.definitions import build_definitions
+from sensorhouse.settings import Settings
+from tests.readings import NOON, lake_rows, many, publish, publish_readings, reading, warehouse_rows
+
+
+@pytest.fixture
+def brisk(settings: Settings) -> Settings:
+    return settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def run(settings: Settings, instance: dg.DagsterInstance, job: str) -> dg.ExecuteInProcessResult:
+    result = build_definitions(settings).resolve_job_def(job).execute_in_process(instance=instance)
+    assert result.success
+    return result
+
+
+def test_a_drain_run_reports_its_asset_and_passes_its_checks(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish_readings(brisk, many(100))
+    result = run(brisk, instance, "drain_readings")
+    (event,) = result.asset_materializations_for_node("drain_readings")[-1:]
+    assert event.metadata["rows"].value == 100
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {"no_gap": True, "no_duplicate": True, "sinks_agree": True}
+
+
+def test_touched_keys_are_staged_and_judged_in_one_run(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    steady = [reading(at=NOON - timedelta(days=1) + timedelta(minutes=i), value=20 + i % 3) for i in range(60)]
+    publish_readings(brisk, [*steady, reading(at=NOON, value=99.0), reading(at=NOON, value=99.0), reading(value=98.0)])
+    run(brisk, instance, "drain_readings")
+    result = run(brisk, instance, "refresh_touched_keys")
+    assert result.output_for_node("refresh_touched") == 2
+    staged = lake_rows(brisk, "readings").filter(day=NOON.date())
+    assert staged.select("value", "duplicates", "revisions").rows() == [(98.0, 1, 1)]
+    assert warehouse_rows(brisk, "select value from readings where day = '2026-11-20'") == [(98.0,)]
+    assert warehouse_rows(brisk, "select sensor_id, value from anomalies") == [("probe-1", 98.0)]
+    assert lake_rows(brisk, "anomalies").select("sensor_id", "value").rows() == [("probe-1", 98.0)]
+    assert warehouse_rows(brisk, "select count(*) from touched_keys") == [(0,)]
+    keys = instance.get_materialized_partitions(dg.AssetKey("anomalies"))
+    assert keys == {"2026-11-19|temperature", "2026-11-20|temperature"}
+
+
+def test_a_key_can_be_materialized_alone_and_again(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish_readings(brisk, many(40))
+    run(brisk, instance, "drain_readings")
+    instance.add_dynamic_partitions("sensor_types", ["temperature"])
+    for _ in range(2):
+        result = dg.materialize(
+            [readings_asset],
+            instance=instance,
+            partition_key=dg.MultiPartitionKey({"day": "2026-11-20", "sensor_type": "temperature"}),
+            resources={"house": House(brisk)},
+        )
+        assert result.success
+        assert lake_rows(brisk, "readings").height == 40
+    assert warehouse_rows(brisk, "select day, raw, staged from staged_keys") == [(date(2026, 11, 20), 40, 40)]
+
+
+def test_the_full_balance_agrees_and_notices_a_lost_row(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish_readings(brisk, many(40))
+    publish(brisk, brisk.readings_topic, [(b"broken", 0)])
+    for job in ("drain_readings", "drain_orders", "refresh_touched_keys", "full_balance"):
+        result = run(brisk, instance, job)
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "orders_balance": True,
+        "readings_balance": True,
+        "staged_balance": True,
+    }
+    warehouse_rows(brisk, "with lost as (delete from reading_chunks where series_id = 1 returning 1) select 1 from lost")
+    result = run(brisk, instance, "full_balance")
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "orders_balance": True,
+        "readings_balance": False,
+        "staged_balance": False,
+    }

@@ -1,0 +1,49 @@
+"""Events that wait in the outbox for the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+# Any number will do, as long as nothing else in this database locks on it.
+RELAY_LOCK = 7_306_002
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """An event as it is to be published; `payload` is JSON."""
+
+    id: UUID
+    aggregateid: str
+    payload: str
+
+
+def take_lead(connection: psycopg.Connection) -> bool:
+    """Whether this connection is now the one that publishes; it stays so until the connection ends."""
+    row = connection.execute("select pg_try_advisory_lock(%s)", [RELAY_LOCK]).fetchone()
+    return bool(row and row[0])
+
+
+def unpublished(connection: psycopg.Connection, limit: int) -> list[OutboxRow]:
+    """The oldest events that are not published yet."""
+    with connection.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        # By what is missing, never by a last id: transactions become visible in another order than they began.
+        return cursor.execute(
+            """
+            select id, aggregateid, payload::text as payload
+            from outbox
+            where published_at is null
+            order by created_at, id
+            limit %s
+            """,
+            [limit],
+        ).fetchall()
+
+
+def mark_published(connection: psycopg.Connection, ids: Sequence[UUID]) -> None:
+    """Note that Kafka has these events."""
+    connection.execute("update outbox set published_at = clock_timestamp() where id = any(%s)", [list(ids)])

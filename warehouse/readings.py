@@ -1,0 +1,272 @@
+"""Staged readings and anomalies, for those who ask: one row per sensor, metric and event time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from warehouse.pool import Connection
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(2200, 1, 1, tzinfo=UTC)
+# The first stretch of time that a page is looked for in; each next one is longer, so sparse data costs few queries.
+FIRST_WINDOW = timedelta(hours=1)
+WINDOW_GROWTH = 4
+
+Position = tuple[datetime, str, str]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which readings: `None` means any; `start` is included, `end` is not."""
+
+    sensor_id: str | None = None
+    sensor_type: str | None = None
+    metric: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+_PICKED = """
+with picked as materialized (
+    select series_id, sensor_id, sensor_type, metric, unit
+    from series
+    where ($1::text is null or sensor_id = $1)
+        and ($2::text is null or sensor_type = $2)
+        and ($3::text is null or metric = $3)
+)
+"""
+
+# Chunks are chosen by their outer columns before any array is unpacked; the newest position of an event time wins.
+_WINDOW = f"""
+{_PICKED},
+page as (
+    select distinct on (r.event_time, s.sensor_id, s.metric)
+        s.sensor_id,
+        s.sensor_type,
+        s.metric,
+        r.event_time,
+        r.value,
+        s.unit,
+        r.quality,
+        r.station,
+        r.attributes,
+        r.ingested_at
+    from picked as s
+    join reading_chunks as c using (series_id)
+    cross join lateral unnest(
+        c.event_times, c.readings, c.qualities, c.stations, c.attributes, c.offsets, c.indexes, c.ingested_ats
+    ) as r (event_time, value, quality, station, attributes, "offset", index, ingested_at)
+    where c.day between ($4::timestamptz at time zone 'UTC')::date and ($5::timestamptz at time zone 'UTC')::date
+        and c.t_max >= $4
+        and c.t_min < $5
+        and r.event_time >= $4
+        and r.event_time < $5
+        and ($6::timestamptz is null or (r.event_time, s.sensor_id, s.metric) > ($6, $7::text, $8::text))
+        and (
+            not $9
+            or exists (
+                select
+                from anomalies as a
+                where a.sensor_id = s.sensor_id
+                    and a.metric = s.metric
+                    and a.event_time = r.event_time
+            )
+        )
+    order by r.event_time, s.sensor_id, s.metric, r.ingested_at desc, r."offset" desc, r.index desc
+    limit $10
+)
+select page.*, a.score
+from page
+left join anomalies as a using (sensor_id, metric, event_time)
+order by event_time, sensor_id, metric
+"""
+
+_NEXT_DAY = f"""
+{_PICKED}
+select c.day
+from reading_chunks as c
+join picked using (series_id)
+where c.day >= ($4::timestamptz at time zone 'UTC')::date
+    and c.t_max >= $4
+    and c.t_min < $5
+order by c.day
+limit 1
+"""
+
+_NEXT_ANOMALY = """
+select event_time
+from anomalies
+where ($1::text is null or sensor_id = $1)
+    and ($2::text is null or sensor_type = $2)
+    and ($3::text is null or metric = $3)
+    and event_time >= $4
+    and event_time < $5
+order by event_time
+limit 1
+"""
+
+
+async def sensor_types(connection: Connection) -> frozenset[str]:
+    """The sensor types whose readings are taken."""
+    return frozenset(row["sensor_type"] for row in await connection.fetch("select sensor_type from sensor_types"))
+
+
+async def page(
+    connection: Connection, chosen: Selection, *, anomalies_only: bool, after: Position | None, limit: int
+) -> list[Row]:
+    """The oldest readings first, at most `limit`; `after` is the last of the page before. `score` is an anomaly's."""
+    filters = (chosen.sensor_id, chosen.sensor_type, chosen.metric)
+    end = chosen.end or END
+    low = max(chosen.start or BEGINNING, after[0] if after else BEGINNING)
+    width = FIRST_WINDOW
+    rows: list[Row] = []
+    while len(rows) < limit:
+        first = await _first_time(connection, filters, low, end, anomalies_only=anomalies_only)
+        if first is None:
+            break
+        high = min(first + width, end)
+        found = await connection.fetch(
+            _WINDOW, *filters, first, high, *(after or (None, None, None)), anomalies_only, limit - len(rows)
+        )
+        rows += [dict(row) for row in found]
+        low, width = high, width * WINDOW_GROWTH
+    return rows
+
+
+async def _first_time(
+    connection: Connection, filters: Sequence[str | None], low: datetime, end: datetime, *, anomalies_only: bool
+) -> datetime | None:
+    """A time, not before `low`, before which there is nothing to find; null when there is nothing at all."""
+    if low >= end:
+        return None
+    if anomalies_only:
+        found: datetime | None = await connection.fetchval(_NEXT_ANOMALY, *filters, low, end)
+        return found
+    day = await connection.fetchval(_NEXT_DAY, *filters, low, end)
+    return max(low, datetime(day.year, day.month, day.day, tzinfo=UTC)) if day else None
+
+
+async def statistics(
+    connection: Connection, chosen: Selection, *, after: tuple[str, str] | None, limit: int
+) -> tuple[list[Row], tuple[str, str] | None]:
+    """Per sensor, metric and unit: count, mean, min, max, std (of the sample), last and last_at; and where to go on."""
+    picked = await connection.fetch(
+        """
+        select distinct sensor_id, metric
+        from series
+        where ($1::text is null or sensor_id = $1)
+            and ($2::text is null or sensor_type = $2)
+            and ($3::text is null or metric = $3)
+            and ($4::text is null or (sensor_id, metric) > ($4, $5::text))
+        order by sensor_id, metric
+        limit $6
+        """,
+        chosen.sensor_id,
+        chosen.sensor_type,
+        chosen.metric,
+        *(after or (None, None)),
+        limit + 1,
+    )
+    here = [(row["sensor_id"], row["metric"]) for row in picked[:limit]]
+    rows = await connection.fetch(
+        """
+        with staged as (
+            select distinct on (s.sensor_id, s.metric, r.event_time)
+                s.sensor_id,
+                s.sensor_type,
+                s.metric,
+                s.unit,
+                r.event_time,
+                r.value
+            from unnest($1::text[], $2::text[]) as wanted (sensor_id, metric)
+            join series as s using (sensor_id, metric)
+            join reading_chunks as c using (series_id)
+            cross join lateral unnest(
+                c.event_times, c.readings, c.offsets, c.indexes, c.ingested_ats
+            ) as r (event_time, value, "offset", index, ingested_at)
+            where ($3::text is null or s.sensor_type = $3)
+                and c.t_max >= $4
+                and c.t_min < $5
+                and r.event_time >= $4
+                and r.event_time < $5
+            order by s.sensor_id, s.metric, r.event_time, r.ingested_at desc, r."offset" desc, r.index desc
+        )
+        select
+            sensor_id,
+            sensor_type,
+            metric,
+            unit,
+            count(*) as count,
+            avg(value) as mean,
+            min(value) as min,
+            max(value) as max,
+            stddev_samp(value) as std,
+            (array_agg(value order by event_time desc))[1] as last,
+            max(event_time) as last_at
+        from staged
+        group by sensor_id, sensor_type, metric, unit
+        order by sensor_id, metric, unit, sensor_type
+        """,
+        [sensor_id for sensor_id, _ in here],
+        [metric for _, metric in here],
+        chosen.sensor_type,
+        chosen.start or BEGINNING,
+        chosen.end or END,
+    )
+    return [dict(row) for row in rows], here[-1] if len(picked) > limit else None
+
+
+async def anomalies(connection: Connection, chosen: Selection, *, after: Position | None, limit: int) -> list[Row]:
+    """The newest anomalies first, at most `limit`; `after` is the last of the page before."""
+    rows = await connection.fetch(
+        """
+        select sensor_id, sensor_type, metric, event_time, value, unit, score, median, sigma, detector
+        from anomalies
+        where ($1::text is null or sensor_id = $1)
+            and ($2::text is null or sensor_type = $2)
+            and ($3::text is null or metric = $3)
+            and event_time >= $4
+            and event_time < $5
+            and (
+                $6::timestamptz is null
+                or event_time < $6
+                or (event_time = $6 and (sensor_id, metric) > ($7::text, $8::text))
+            )
+        order by event_time desc, sensor_id, metric
+        limit $9
+        """,
+        *_filters(chosen),
+        *(after or (None, None, None)),
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def count_anomalies(connection: Connection, chosen: Selection) -> dict[str, int]:
+    """How many anomalies there are, by sensor type."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """
+        select sensor_type, count(*) as count
+        from anomalies
+        where ($1::text is null or sensor_id = $1)
+            and ($2::text is null or sensor_type = $2)
+            and ($3::text is null or metric = $3)
+            and event_time >= $4
+            and event_time < $5
+        group by sensor_type
+        order by sensor_type
+        """,
+        *_filters(chosen),
+    )
+    return {row["sensor_type"]: row["count"] for row in rows}
+
+
+def _filters(chosen: Selection) -> tuple[str | datetime | None, ...]:
+    return (chosen.sensor_id, chosen.sensor_type, chosen.metric, chosen.start or BEGINNING, chosen.end or END)

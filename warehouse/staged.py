@@ -1,0 +1,116 @@
+"""Touched partition keys, and what refreshing them left: counts of staged readings, anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+import psycopg
+
+STAGING_LOCK = 7_306_003
+REFRESH_LOCK = 7_306_004
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A partition key, and the end offset of the slice that touched it last."""
+
+    day: date
+    sensor_type: str
+    topic_id: str
+    partition: int
+    end_offset: int
+
+
+@contextmanager
+def alone(connection: psycopg.Connection, sensor_type: str) -> Iterator[None]:
+    """Keep others from staging this sensor type until the transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [STAGING_LOCK, sensor_type])
+    yield
+
+
+def take_refresh_lock(connection: psycopg.Connection) -> bool:
+    """Be the one refresh run for as long as this connection lives; False when another is."""
+    found = connection.execute("select pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
+    return bool(found and found[0])
+
+
+def is_refreshing(connection: psycopg.Connection) -> bool:
+    """Whether a living refresh run is at work."""
+    found = connection.execute(
+        """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory'
+                and database = (select oid from pg_database where datname = current_database())
+                and classid = 0
+                and objid = %s
+                and objsubid = 1
+                and granted
+        )
+        """,
+        [REFRESH_LOCK],
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def released(connection: psycopg.Connection) -> list[Touch]:
+    """Touched keys whose rows every table has got by now."""
+    rows = connection.execute(
+        """
+        select k.day, k.sensor_type, k.topic_id, k.partition, k.end_offset
+        from touched_keys as k
+        join lake_marks as m using (topic_id, partition)
+        where m.next_offset >= k.end_offset
+        order by k.sensor_type, k.day
+        """
+    )
+    return [Touch(*row) for row in rows]
+
+
+def clear(connection: psycopg.Connection, touches: Sequence[Touch]) -> None:
+    """Forget what was refreshed; a key that was touched again since stays."""
+    connection.cursor().executemany(
+        """
+        delete from touched_keys
+        where (day, sensor_type, topic_id, partition, end_offset) = (%s, %s, %s, %s, %s)
+        """,
+        [(touch.day, touch.sensor_type, touch.topic_id, touch.partition, touch.end_offset) for touch in touches],
+    )
+
+
+def remember(connection: psycopg.Connection, counts: pl.DataFrame) -> None:
+    """Store day, sensor_type, raw, staged, duplicates and revisions of partition keys."""
+    connection.cursor().executemany(
+        """
+        insert into staged_keys (day, sensor_type, raw, staged, duplicates, revisions)
+        values (%(day)s, %(sensor_type)s, %(raw)s, %(staged)s, %(duplicates)s, %(revisions)s)
+        on conflict (day, sensor_type) do update set
+            raw = excluded.raw,
+            staged = excluded.staged,
+            duplicates = excluded.duplicates,
+            revisions = excluded.revisions,
+            refreshed_at = now()
+        """,
+        counts.to_dicts(),
+    )
+
+
+def replace_anomalies(
+    connection: psycopg.Connection, found: pl.DataFrame, *, sensor_type: str, days: Sequence[date]
+) -> None:
+    """Put `found` in the place of these partition keys' anomalies, in the connection's transaction."""
+    connection.execute("delete from anomalies where sensor_type = %s and day = any(%s)", [sensor_type, list(days)])
+    columns = found.columns
+    copied = f"copy anomalies ({', '.join(columns)}) from stdin"
+    with connection.cursor().copy(copied) as copy:
+        for row in found.iter_rows():
+            copy.write_row(row)
+
+
+def sensor_types(connection: psycopg.Connection) -> list[str]:
+    """The catalogue's sensor types."""
+    return [row[0] for row in connection.execute("select sensor_type from sensor_types order by 1")]
