@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -11,7 +12,7 @@ from api import auth, dashboard, docs, live, measures, orders, probes, sensors, 
 from api.context import Services
 from api.envelope import Envelope
 from api.measures import Measured
-from api.problems import RESPONSES, add_problem_handlers
+from api.problems import RESPONSES, Problem, add_problem_handlers
 from api.tokens import Tokens
 from sensorhouse import logs
 from sensorhouse.settings import Settings
@@ -25,6 +26,14 @@ In the demo, sign in (Authorize) as `ada` (customer acme), `gateway` (device), `
 or `vera` (viewer), each with the password `sensorhouse-demo`. An operation's `x-demo-user` says whose role its example
 needs.
 """
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        # Named by every operation's responses, but returned by none, so FastAPI would not describe it.
+        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return document
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -45,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await publisher.close()
             await pool.close()
 
-    app = FastAPI(
+    app = _Api(
         title="Sensorhouse",
         version="0.1.0",
         description=_ABOUT,
@@ -62,5 +71,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for part in (auth, orders, uploads, sensors, dashboard, probes, measures, docs):
         app.include_router(part.router)
     docs.mount_assets(app)
-    live.mount(app, settings)
+    live.mount(app)
     return app

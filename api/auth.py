@@ -63,7 +63,7 @@ class Token(Strict):
     """What to send as `Authorization: Bearer <access_token>`."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a secret
     expires_in: int = Field(description="Seconds.")
 
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api.problems import problem
+from sensorhouse.errors import TooLarge
 
 REQUEST_ID = "x-request-id"
 
@@ -63,7 +64,7 @@ class Envelope:
 
     def _too_large(self, scope: Scope) -> ASGIApp:
         # The rest of the body is not read, so nothing more can follow on this connection.
-        return problem(scope, 413, self._limit(), title="Too large", headers={"connection": "close"})
+        return problem(scope, TooLarge.status, self._limit(), title=TooLarge.title, headers={"connection": "close"})
 
     def _limit(self) -> str:
         return f"the body is larger than {self._max_body_bytes:,} bytes; send it in parts"
@@ -78,7 +79,7 @@ class Envelope:
             received += len(message.get("body", b""))
             if received > self._max_body_bytes:
                 # FastAPI lets this one through where it reads a body; any other would become a 400.
-                raise HTTPException(413, self._limit(), {"connection": "close"})
+                raise HTTPException(TooLarge.status, self._limit(), {"connection": "close"})
             return message
 
         return limited

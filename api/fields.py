@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, TypeVar
 
@@ -12,8 +13,9 @@ AnyDate = TypeVar("AnyDate", bound=date)
 
 LARGEST_INTEGER = 2**31 - 1
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_YEARS = range(1970, 2200)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+YEARS = range(1970, 2200)
 
 
 class Strict(BaseModel):
@@ -22,10 +24,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _printable(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("has a control character")
-    return text
+def _without(characters: re.Pattern[str]) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if characters.search(text):
+            raise ValueError("has a control character")
+        return text
+
+    return checked
 
 
 def _iso(value: object) -> object:
@@ -36,7 +41,7 @@ def _iso(value: object) -> object:
 
 
 def _in_range(value: AnyDate) -> AnyDate:
-    if value.year not in _YEARS:
+    if value.year not in YEARS:
         raise ValueError("the year is out of range")
     return value
 
@@ -45,8 +50,8 @@ def _as_utc(value: datetime) -> datetime:
     return _in_range(value).astimezone(UTC)
 
 
-Word = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
-Notes = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+Word = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_without(_CONTROL))]
+Notes = Annotated[str, Field(max_length=2000), AfterValidator(_without(_CONTROL_BUT_LINES))]
 Quantity = Annotated[int, Field(strict=True, gt=0, le=LARGEST_INTEGER)]
 Day = Annotated[date, BeforeValidator(_iso), AfterValidator(_in_range)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_as_utc)]

@@ -14,6 +14,7 @@ from api import page, sign_in
 from api.charts import curve_figure, empty_figure, rates_figure
 from api.dashboard import Dashboard
 from api.sign_in import Gate
+from api.tiles import tiles
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 
@@ -53,7 +54,7 @@ _TELL_AGE = """
 def mount(app: FastAPI) -> None:
     """Serve the dashboard at `/`, to those who signed in if the settings say so."""
     settings: Settings = app.state.settings
-    inner = FastAPI(openapi_url=None)
+    inner: Any = FastAPI(openapi_url=None)
     live = dash.Dash(
         __name__,
         server=inner,
@@ -62,13 +63,13 @@ def mount(app: FastAPI) -> None:
         index_string=_INDEX,
         meta_tags=_METAS,
         title="Sensorhouse",
-        update_title=None,
+        update_title="",  # no flicker in the tab
         serve_locally=True,
     )
     dagster_url = f"http://{settings.dagster_host}:{settings.dagster_port}"
     live.layout = page.layout(dagster_url=dagster_url, signed_in=settings.dashboard_sign_in)
     _add_callbacks(live, app)
-    guarded = Gate(inner, app) if settings.dashboard_sign_in else inner
+    guarded: Any = Gate(inner, app) if settings.dashboard_sign_in else inner
     # Route by route, not as a mount at "/": that would take every path that the API has no route for, and turn
     # its 404 and 405 answers into pages.
     for path in ("/", "/_dash-{rest:path}"):
@@ -99,7 +100,7 @@ def _add_callbacks(live: dash.Dash, app: FastAPI) -> None:
         except DependencyDown:
             return (no_update,) * 7
         return (
-            page.tiles(seen),
+            tiles(seen),
             rates_figure(seen.rates),
             page.orders(seen.orders_by_status),
             page.episode_options(seen.episodes),
@@ -128,7 +129,7 @@ def _add_callbacks(live: dash.Dash, app: FastAPI) -> None:
         except DependencyDown:
             return no_update, no_update
 
-    live.clientside_callback(
+    live.clientside_callback(  # type: ignore[no-untyped-call]
         _TELL_AGE,
         Output("updated", "children"),
         Output("stale", "children"),

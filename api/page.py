@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from dash import dcc, html
 
 from api.charts import empty_figure
-from api.dashboard import Health, Snapshot
+from api.dashboard import Health
 from api.health import Part
+from api.tiles import tiles
+from api.words import plural, unit
 from warehouse.episodes import Episode
 from warehouse.metrics import RATE_MINUTES
 
@@ -32,7 +34,9 @@ STATUSES = (
     "expired",
     "cancelled",
 )
-_CHART = {"displayModeBar": False, "responsive": True}
+_CHART: Any = {"displayModeBar": False}
+_ABBREVIATED = {"api": "API"}
+_HIDDEN: dict[str, Any] = {"aria-hidden": "true"}
 
 
 def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
@@ -47,7 +51,7 @@ def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
                     html.Section(
                         html.Dl(tiles(None), id="tiles", className="tiles"),
                         id="numbers",
-                        **{"aria-label": "Key numbers"},
+                        **_label("Key numbers"),
                     ),
                     html.Div(
                         [
@@ -55,7 +59,6 @@ def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
                                 "Readings per second",
                                 f"last {RATE_MINUTES} minutes, as loaded into the warehouse",
                                 _graph("rates", "Line chart of the readings loaded per second"),
-                                className="wide",
                             ),
                             _card("Orders by state", "all orders", html.Div(id="orders")),
                         ],
@@ -70,15 +73,16 @@ def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
                                 html.P("None found so far.", id="no-episodes", className="empty"),
                             ),
                             _card(
-                                "Curve",
+                                "Sensor curve",
                                 html.Span(id="curve-title"),
                                 _graph("curve", "Line chart of the sensor's values, anomalous readings marked"),
-                                className="wide",
                             ),
                         ],
                         className="row swapped",
                     ),
-                    _card("Health", "each part, checked while somebody watches", html.Ul(id="parts", className="parts")),
+                    _card(
+                        "Health", "each part, checked while somebody watches", html.Ul(id="parts", className="parts")
+                    ),
                 ]
             ),
             dcc.Interval(id="refresh", interval=REFRESH_MS),
@@ -88,34 +92,6 @@ def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
         ],
         className="page",
     )
-
-
-def tiles(seen: Snapshot | None) -> list[html.Div]:
-    """The key numbers; a dash for what is not known."""
-    if seen is None:
-        names = ("Readings stored", "Readings per second", "Freshness", "Lag", "Orders", "Anomalies", "Dead letters")
-        return [_tile(name, "–", "", "waiting for data") for name in names]
-    known = [topic_lag for topic_lag in seen.lag.values() if topic_lag is not None]
-    complete = bool(known) and len(known) == len(seen.lag)
-    return [
-        _tile("Readings stored", f"{seen.readings_stored:,}", "", _repeats(seen)),
-        _tile("Readings per second", f"{seen.readings_per_s:,.0f}", "/s", "mean of the last minute"),
-        _freshness(seen),
-        _tile(
-            "Lag",
-            f"{sum(known):,}" if complete else "–",
-            _plural(sum(known), "message") if complete else "",
-            _lags(seen.lag),
-        ),
-        _tile(
-            "Orders",
-            f"{sum(seen.orders_by_status.values()):,}",
-            "",
-            f"{seen.orders_last_minute:,} in the last minute, {seen.orders_last_hour:,} in the last hour",
-        ),
-        _tile("Anomalies", f"{seen.anomalies_last_day:,}", "in 24 h", f"{seen.anomalies:,} in all"),
-        _tile("Dead letters", f"{seen.dead_letters:,}", "", "kept with their bytes and the reason"),
-    ]
 
 
 def orders(by_status: dict[str, int]) -> html.Table:
@@ -128,7 +104,7 @@ def orders(by_status: dict[str, int]) -> html.Table:
                 html.Td(
                     html.Div(className="bar", style={"width": f"{100 * by_status.get(status, 0) / most:.1f}%"}),
                     className="track",
-                    **{"aria-hidden": "true"},
+                    **_HIDDEN,
                 ),
                 html.Td(f"{by_status.get(status, 0):,}", className="number"),
             ],
@@ -165,7 +141,7 @@ def choice(episodes: Sequence[Episode], shown: Sequence[dict[str, Any]], chosen:
 def curve_title(episode: Episode) -> str:
     """Which curve is drawn, and how far out its worst reading is."""
     return (
-        f"{episode.sensor_id}, {episode.metric}: {episode.value:,.1f} {episode.unit}, "
+        f"{episode.sensor_id}, {episode.metric}: {episode.value:,.1f} {unit(episode.unit)}, "
         f"{abs(episode.worst_score):,.1f} σ from normal"
     )
 
@@ -195,7 +171,7 @@ def _header(dagster_url: str, *, signed_in: bool) -> html.Header:
             html.Div(
                 [
                     html.Span(["updated ", html.Time("–", id="updated")], className="updated"),
-                    html.Nav(links, **{"aria-label": "Elsewhere"}),
+                    html.Nav(links, **_label("Elsewhere")),
                     html.Form(html.Button("Sign out"), action="/sign-out", method="post", hidden=not signed_in),
                 ],
                 className="aside",
@@ -204,48 +180,27 @@ def _header(dagster_url: str, *, signed_in: bool) -> html.Header:
     )
 
 
-def _card(title: str, note: Any, *content: Any, className: str = "") -> html.Section:  # noqa: N803 - Dash's name
+def _card(title: str, note: Any, *content: Any) -> html.Section:
     heading = html.Div([html.H2(title), html.P(note, className="note")], className="heading")
-    return html.Section([heading, *content], className=f"card {className}".strip())
+    return html.Section([heading, *content], className="card")
+
+
+def _label(text: str) -> dict[str, Any]:
+    return {"aria-label": text}
 
 
 def _graph(name: str, label: str) -> html.Div:
-    graph = dcc.Graph(id=name, figure=empty_figure(), config=_CHART, className="chart")
-    return html.Div(graph, role="img", **{"aria-label": label})
-
-
-def _tile(name: str, number: str, unit: str, note: str, className: str = "") -> html.Div:  # noqa: N803 - Dash's name
-    value = [html.Span(number, className="figure")] + ([html.Span(unit, className="unit")] if unit else [])
-    return html.Div(
-        [html.Dt(name), html.Dd(value, className="value"), html.Dd(note, className="note")],
-        className=f"tile {className}".strip(),
-    )
-
-
-def _freshness(seen: Snapshot) -> html.Div:
-    if seen.freshness_s is not None:
-        return _tile("Freshness", f"{seen.freshness_s:.1f}", "s", "from Kafka to a query, median of a minute")
-    if seen.last_loaded_at is None:
-        return _tile("Freshness", "–", "", "nothing loaded yet")
-    ago = _ago(seen.taken_at - seen.last_loaded_at)
-    return _tile("Freshness", "idle", "", f"nothing new since {ago}", className="idle")
-
-
-def _repeats(seen: Snapshot) -> str:
-    return f"{seen.duplicates:,} {_plural(seen.duplicates, 'duplicate')}, {seen.revisions:,} revised"
-
-
-def _lags(lag: dict[str, int | None]) -> str:
-    return ", ".join(f"{name} {'unknown' if late is None else f'{late:,}'}" for name, late in lag.items())
+    graph = dcc.Graph(id=name, figure=empty_figure(), config=_CHART, responsive=True, style={"height": "100%"})
+    return html.Div(graph, className="chart", role="img", **_label(label))
 
 
 def _episode(episode: Episode) -> html.Span:
     return html.Span(
         [
             html.Span(episode.sensor_id, className="who"),
-            html.Span(f"{episode.value:,.1f} {episode.unit}", className="what"),
+            html.Span(f"{episode.value:,.1f} {unit(episode.unit)}", className="what"),
             html.Time(_span(episode.start, episode.end), dateTime=episode.start.isoformat(), className="when"),
-            html.Span(f"{episode.anomalies:,} {_plural(episode.anomalies, 'reading')}", className="many"),
+            html.Span(f"{episode.anomalies:,} {plural(episode.anomalies, 'reading')}", className="many"),
         ],
         className="episode",
     )
@@ -255,7 +210,7 @@ def _part(part: Part) -> html.Li:
     return html.Li(
         [
             _sign(healthy=part.healthy),
-            html.Span(part.name, className="name"),
+            html.Span(_ABBREVIATED.get(part.name, part.name), className="name"),
             html.Span(part.detail, className="detail"),
         ],
         className="well" if part.healthy else "ill",
@@ -271,17 +226,8 @@ def _sign(*, healthy: bool) -> html.Span:
 def _span(start: datetime, end: datetime) -> str:
     if start == end:
         return f"{start:%d %b %H:%M}"
-    return f"{start:%d %b %H:%M} – {end:%H:%M}" if start.date() == end.date() else f"{start:%d %b %H:%M} – {end:%d %b %H:%M}"
-
-
-def _ago(since: timedelta) -> str:
-    seconds = since.total_seconds()
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            many = int(seconds // size)
-            return f"{many} {_plural(many, name)} ago"
-    return f"{int(seconds)} s ago"
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
+    return (
+        f"{start:%d %b %H:%M} – {end:%H:%M}"
+        if start.date() == end.date()
+        else f"{start:%d %b %H:%M} – {end:%d %b %H:%M}"
+    )

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from sensorhouse.errors import DependencyDown, Refused, TooMany, Unauthenticated
+from sensorhouse.errors import DependencyDown, Invalid, Refused, TooLarge, TooMany, Unauthenticated, UnsupportedType
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -73,14 +73,17 @@ def problem(
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error that a handler raises with a problem document; the envelope does the unforeseen ones."""
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(DependencyDown, _dependency_down)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
+    handlers: dict[type[Exception], Any] = {
+        Refused: _refused,
+        DependencyDown: _dependency_down,
+        RequestValidationError: _invalid_request,
+        HTTPException: _http_error,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _refused(request: Request, error: Refused) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = 'Bearer realm="sensorhouse"'
@@ -89,7 +92,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     return problem(request.scope, error.status, str(error), title=error.title, headers=headers)
 
 
-async def _dependency_down(request: Request, error: Exception) -> Response:
+async def _dependency_down(request: Request, error: DependencyDown) -> Response:
     # What exactly is away is for us, not for clients.
     log.warning("dependency_down", path=request.url.path, error=str(error))
     return problem(
@@ -100,19 +103,22 @@ async def _dependency_down(request: Request, error: Exception) -> Response:
     )
 
 
-async def _invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    problems = [_field_error(each) for each in error.errors()]
-    if any(each["type"] == "json_invalid" for each in error.errors()):
-        return problem(request.scope, 422, "the body is not JSON", title="Invalid", errors=problems)
-    names = ", ".join(dict.fromkeys(str(each.get("pointer") or each.get("parameter")) for each in problems))
-    return problem(request.scope, 422, f"mend {names}", title="Invalid", errors=problems)
+async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    errors = error.errors()
+    kind = request.headers.get("content-type", "")
+    if errors[0]["loc"] == ("body",) and "json" not in kind:
+        return problem(request.scope, 415, "send application/json", title=UnsupportedType.title)
+    problems = [_field_error(each) for each in errors]
+    places = dict.fromkeys(each.get("parameter") or each["pointer"] for each in problems)
+    return problem(request.scope, 422, f"mend {', '.join(places)}", title=Invalid.title, errors=problems)
 
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     """Where and why, without the value: it may be huge, secret, or not even text."""
     place, *path = error["loc"]
     detail = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        return {"pointer": "#", "detail": f"not JSON at character {path[0]}: {error['ctx']['error']}"}
     if place == "body":
         return {"pointer": _pointer(path), "detail": detail}
     return {"parameter": ".".join(map(str, path)), "in": str(place), "detail": detail}
@@ -122,8 +128,13 @@ def _pointer(path: Sequence[str | int]) -> str:
     return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    details = {404: "there is nothing at this address", 405: f"{request.method} does not work here"}
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    details = {
+        # FastAPI's, for a body that is not text.
+        400: "the body is not JSON in UTF-8",
+        404: "there is nothing at this address",
+        405: f"{request.method} does not work here",
+    }
     detail = details.get(error.status_code, error.detail)
-    return problem(request.scope, error.status_code, detail, headers=error.headers)
+    title = TooLarge.title if error.status_code == TooLarge.status else None
+    return problem(request.scope, error.status_code, detail, title=title, headers=error.headers)

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import auth
@@ -77,9 +78,7 @@ async def show_form() -> HTMLResponse:
 
 
 @router.post("/sign-in")
-async def sign_in(
-    request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach
-) -> HTMLResponse | RedirectResponse:
+async def sign_in(request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach) -> Response:
     """Check the password; on to the dashboard, or the form again with the reason."""
     try:
         token = await auth.token(form, services)

@@ -16,7 +16,6 @@ from sensorhouse.errors import DependencyDown
 T = TypeVar("T")
 
 WATCHED_FOR_S = 30.0
-FIRST_WITHIN_S = 8.0
 
 log = structlog.get_logger()
 
@@ -30,6 +29,7 @@ class Watched(Generic[T]):
 
     look: Callable[[], Awaitable[T]]
     every_s: float
+    first_within_s: float = 5.0
     value: T | None = None
     taken_at: datetime | None = None
     problem: str | None = None
@@ -48,14 +48,14 @@ class Watched(Generic[T]):
         return self.value
 
     async def refreshed(self) -> None:
-        """Keep it fresh from now on; returns at once unless nobody has asked for a while."""
+        """Keep it fresh from now on; returns at once, or when nobody has asked for a while within `first_within_s`."""
         resting = not self._is_watched()
         self._asked_at = time.monotonic()
         if resting:
             self._looked.clear()
         self._asked.set()
         try:
-            await asyncio.wait_for(self._looked.wait(), FIRST_WITHIN_S)
+            await asyncio.wait_for(self._looked.wait(), self.first_within_s)
         except TimeoutError:
             self.problem = self.problem or "no answer yet"
 

@@ -1,7 +1,6 @@
 """The dbt project as assets: staging views, then the marts that dashboards read."""
 
 import json
-import os
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,9 +31,7 @@ class Translator(DagsterDbtTranslator):
 
     def __init__(self) -> None:
         # `staged_keys` is written together with `readings`: two sources, one asset.
-        super().__init__(
-            DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
-        )
+        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """`staging` or `marts`."""
@@ -46,41 +43,25 @@ class Translator(DagsterDbtTranslator):
         description: str = dbt_resource_props["description"]
         return description
 
-    def get_asset_spec(
-        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
-    ) -> dg.AssetSpec:
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """As dagster-dbt makes it, with a kind that tells a view from a table."""
         spec = super().get_asset_spec(manifest, unique_id, project)
-        materialized = (
-            self.get_resource_props(manifest, unique_id)
-            .get("config", {})
-            .get("materialized")
-        )
-        return spec.merge_attributes(
-            kinds={"view" if materialized == "view" else "table"}
-        )
+        materialized = self.get_resource_props(manifest, unique_id).get("config", {}).get("materialized")
+        return spec.merge_attributes(kinds={"view" if materialized == "view" else "table"})
 
 
 def manifest(project: DbtProject = PROJECT) -> Path:
-    """dbt's manifest; made anew when there is none or a model changed since."""
+    """The manifest of dbt; made anew when there is none or a model changed since."""
     path = project.manifest_path
     sources = [project.project_dir / "dbt_project.yml"]
-    sources += [
-        file
-        for folder in ("models", "macros")
-        for file in (project.project_dir / folder).rglob("*.*")
-    ]
-    if not path.exists() or path.stat().st_mtime < max(
-        source.stat().st_mtime for source in sources
-    ):
+    sources += [file for folder in ("models", "macros") for file in (project.project_dir / folder).rglob("*.*")]
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         path.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            dbt = DbtCliResource(
-                project_dir=str(project.project_dir), dbt_executable=str(DBT)
-            )
+            dbt = DbtCliResource(project_dir=str(project.project_dir), dbt_executable=str(DBT))
             dbt.cli(["parse", "--quiet"], target_path=Path(folder)).wait()
             # At once, for processes that read it meanwhile.
-            os.replace(Path(folder) / "manifest.json", path)
+            (Path(folder) / "manifest.json").replace(path)
     return path
 
 
@@ -126,18 +107,12 @@ def marts(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> 
         )
         # Unit tests are for those who change a model, not for every build.
         build = ["build", "--exclude-resource-type", "unit_test"]
-        yield from dbt.cli(
-            build, context=context, target_path=folder / "target"
-        ).stream()
+        yield from dbt.cli(build, context=context, target_path=folder / "target").stream()
 
 
 def _output(url: str) -> dict[str, str | int]:
     parts = urlsplit(url)
-    optional = {
-        key: values[-1]
-        for key, values in parse_qs(parts.query).items()
-        if key.startswith("ssl")
-    }
+    optional = {key: values[-1] for key, values in parse_qs(parts.query).items() if key.startswith("ssl")}
     return {
         "type": "postgres",
         "host": parts.hostname or "127.0.0.1",

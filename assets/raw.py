@@ -61,7 +61,7 @@ def _raw(name: str, topic: dg.AssetSpec, description: str) -> dg.AssetsDefinitio
     )
     checks = [dg.AssetCheckSpec(check, asset=asset, description=text) for check, text in CHECKS.items()]
 
-    @dg.multi_asset(specs=[spec], check_specs=checks, name=f"drain_{name}", can_subset=True)
+    @dg.multi_asset(specs=[spec], check_specs=checks, name=asset, can_subset=True)
     def drained(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> Iterator[Any]:
         yield from _drain(context, house, name)
 

@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from infra.commands import doctor, logs, status, up
+from infra.commands import demo, doctor, logs, status, up
 from infra.local import places
 from sensorhouse.errors import Misconfigured, SensorhouseError
 from sensorhouse.settings import Settings
 
 # Each declares a subcommand and its function (settings, options) -> exit status. A new command is a line here.
-COMMANDS = (up.add_up, up.add_down, status.add, logs.add, doctor.add)
+COMMANDS = (up.add_up, up.add_down, status.add, logs.add, doctor.add, demo.add)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,15 +35,9 @@ class Window:
 
 
 RECORDINGS = {
-    "machine_temperature_system_failure": Recorded(
-        "TMP-100-0001", "temperature", "temperature", "F", "machine"
-    ),
-    "ambient_temperature_system_failure": Recorded(
-        "TMP-200-0001", "temperature", "temperature", "F", "office"
-    ),
-    "occupancy_6005": Recorded(
-        "OCC-100-0001", "occupancy", "occupancy", "%", "road-6005"
-    ),
+    "machine_temperature_system_failure": Recorded("TMP-100-0001", "temperature", "temperature", "F", "machine"),
+    "ambient_temperature_system_failure": Recorded("TMP-200-0001", "temperature", "temperature", "F", "office"),
+    "occupancy_6005": Recorded("OCC-100-0001", "occupancy", "occupancy", "%", "road-6005"),
     "speed_7578": Recorded("SPD-100-0001", "speed", "speed", "mph", "road-7578"),
 }
 
@@ -70,9 +64,7 @@ def load(name: str) -> pl.DataFrame:
 
 def windows(name: str) -> list[Window]:
     """The labelled windows of one recording, oldest first."""
-    labels: dict[str, list[list[str]]] = json.loads(
-        (FOLDER / "windows.json").read_text()
-    )
+    labels: dict[str, list[list[str]]] = json.loads((FOLDER / "windows.json").read_text())
     return [Window(_utc(start), _utc(end)) for start, end in labels[name]]
 
 
@@ -81,9 +73,7 @@ def shifted_to_end_at(readings: pl.DataFrame, end: datetime) -> pl.DataFrame:
     return readings.with_columns(pl.col("event_time") + (end - _last(readings)))
 
 
-def windows_shifted_to_end_at(
-    labelled: list[Window], readings: pl.DataFrame, end: datetime
-) -> list[Window]:
+def windows_shifted_to_end_at(labelled: list[Window], readings: pl.DataFrame, end: datetime) -> list[Window]:
     """The windows, moved as `shifted_to_end_at` moves the (unmoved) readings that they label."""
     by = end - _last(readings)
     return [Window(window.start + by, window.end + by) for window in labelled]

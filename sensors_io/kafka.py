@@ -33,7 +33,7 @@ class LogRange:
 
 def connection(settings: Settings) -> dict[str, object]:
     """librdkafka's settings that every client of ours shares."""
-    return {"bootstrap.servers": settings.brokers, "log_level": 3, **settings.kafka_config}
+    return {"bootstrap.servers": settings.brokers, "log_level": 2, **settings.kafka_config}
 
 
 def admin(settings: Settings) -> AdminClient:

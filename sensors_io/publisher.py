@@ -83,9 +83,14 @@ class Publisher:
 
     async def close(self) -> None:
         """Wait for the last answers, then stop."""
-        await asyncio.to_thread(self._producer.flush, ANSWER_WITHIN_S)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._producer.flush(ANSWER_WITHIN_S)
+        self._producer.purge()
         self._closing.set()
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
+        self._producer.close()
 
     def _receive_answers(self) -> None:
         while not self._closing.is_set():

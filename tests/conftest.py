@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sensorhouse.settings import Settings
+from sensorhouse.settings import PREFIX, Settings
 from tests.servers import Servers, start_servers
+
+
+def pytest_configure() -> None:
+    """Keep the user's own settings out of the tests, but for where downloads are kept."""
+    for name in [name for name in os.environ if name.startswith(PREFIX) and name != f"{PREFIX}CACHE_DIR"]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Kafka, Postgres and S3, started when the first test asks for them. Start again what you kill."""
+    """Kafka, Postgres and S3, started when a test first asks for them; what a test kills is started again after it."""
     started = start_servers(tmp_path_factory.mktemp("servers"))
     yield started
     started.stop()

@@ -36,11 +36,14 @@ def reading(sensor: str = "probe-1", *, at: datetime = NOON, value: object = 20.
 def many(count: int, *, sensors: int = 8, start: datetime = NOON) -> list[dict[str, Any]]:
     """Readings of several sensors, a second apart, all different."""
     return [
-        reading(f"probe-{i % sensors}", at=start + timedelta(seconds=i // sensors), value=float(i)) for i in range(count)
+        reading(f"probe-{i % sensors}", at=start + timedelta(seconds=i // sensors), value=float(i))
+        for i in range(count)
     ]
 
 
-def publish(settings: Settings, topic: str, messages: Iterable[tuple[bytes, int]], content_type: str | None = None) -> None:
+def publish(
+    settings: Settings, topic: str, messages: Iterable[tuple[bytes, int]], content_type: str | None = None
+) -> None:
     """Put (value, partition) pairs on a topic, acknowledged."""
     producer = kafka.producer(settings)
     headers: list[tuple[str, str | bytes | None]] = [("content-type", content_type)] if content_type else []

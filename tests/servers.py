@@ -44,9 +44,11 @@ class Server:
         running.wait_ready(self.part, self.process, self.log)
 
     def start(self) -> None:
-        """Start it and wait until it answers; does nothing when it runs."""
+        """Start it, or let it go on, and wait until it answers; does nothing when it runs."""
         if self.process is None or self.process.poll() is not None:
             self.launch()
+        else:
+            self.resume()
         self.wait_ready()
 
     def kill(self) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from warehouse.pool import Connection
 
 ROLES = ("customer", "device", "operator", "approver", "viewer", "admin")
-DEMO_PASSWORD = "sensorhouse-demo"
+DEMO_PASSWORD = "sensorhouse-demo"  # noqa: S105 - it is published with the demo
 
 # What a customer may buy without being asked: per order, in 30 days, and above which an approver decides.
 STANDARD_LIMITS = (200, 1000, 100)
@@ -38,12 +38,9 @@ class User:
     created_at: datetime
 
 
-_COLUMNS = "user_id, username, email, roles, customer_id, created_at"
-
-
 def _user(row: asyncpg.Record) -> User:
     return User(
-        user_id=UUID(int=row["user_id"].int),
+        user_id=row["user_id"],
         username=row["username"],
         email=row["email"],
         roles=tuple(row["roles"]),
@@ -54,13 +51,13 @@ def _user(row: asyncpg.Record) -> User:
 
 async def find_user(connection: Connection, user_id: UUID) -> User | None:
     """The user of that id, unless it was deleted."""
-    row = await connection.fetchrow(f"select {_COLUMNS} from users where user_id = $1", user_id)
+    row = await connection.fetchrow("select * from users where user_id = $1", user_id)
     return _user(row) if row else None
 
 
 async def find_credentials(connection: Connection, username: str) -> tuple[User, str] | None:
     """The user of that name with their password's hash."""
-    row = await connection.fetchrow(f"select {_COLUMNS}, password_hash from users where username = $1", username)
+    row = await connection.fetchrow("select * from users where username = $1", username)
     return (_user(row), row["password_hash"]) if row else None
 
 
@@ -77,7 +74,8 @@ async def create_customer(
     await connection.execute(
         """
         insert into customers (
-            customer_id, name, tier, region, max_quantity_per_order, max_quantity_30_days, approval_above, forbidden_skus
+            customer_id, name, tier, region,
+            max_quantity_per_order, max_quantity_30_days, approval_above, forbidden_skus
         ) values ($1, $2, $3, 'unassigned', $4, $5, $6, $7)
         on conflict do nothing
         """,
@@ -106,11 +104,11 @@ async def create_user(
     if "customer" in roles and customer_id is None:
         raise Invalid("a user with the role customer needs a customer_id")
     try:
-        row = await connection.fetchrow(
-            f"""
+        rows = await connection.fetch(
+            """
             insert into users (username, password_hash, email, roles, customer_id)
             values ($1, $2, $3, $4, $5)
-            returning {_COLUMNS}
+            returning *
             """,
             username,
             password_hash,
@@ -122,8 +120,7 @@ async def create_user(
         raise Conflict(f"the username {username} is taken") from error
     except asyncpg.ForeignKeyViolationError as error:
         raise Invalid(f"there is no customer {customer_id}") from error
-    assert row
-    return _user(row)
+    return _user(rows[0])
 
 
 async def register_customer(connection: Connection, username: str, password_hash: str, email: str | None) -> User:

@@ -18,3 +18,16 @@ def marker(connection: psycopg.Connection) -> str:
     ).fetchone()
     assert found
     return str(found[0])
+
+
+def waiting(connection: psycopg.Connection) -> tuple[int, int]:
+    """How many outbox rows are not published, and how many partition keys wait for a refresh."""
+    found = connection.execute(
+        """
+        select
+            (select count(*) from outbox where published_at is null),
+            (select count(distinct (day, sensor_type)) from touched_keys)
+        """
+    ).fetchone()
+    assert found
+    return found[0], found[1]

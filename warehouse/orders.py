@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -81,10 +81,7 @@ class OrderEvent:
     occurred_at: datetime
 
 
-_COLUMNS = (
-    "order_id, customer_id, sku, quantity, requested_for, notes, status, reason, version, policy_version, created_by,"
-    " created_at, updated_at"
-)
+_FIELDS = tuple(field.name for field in fields(Order))
 
 
 async def lock_customer(connection: Connection, customer_id: str) -> Customer | None:
@@ -103,7 +100,7 @@ async def lock_customer(connection: Connection, customer_id: str) -> Customer | 
 
 async def find_product(connection: Connection, sku: str, customer_id: str) -> tuple[Product | None, int, datetime]:
     """The product, how many of its sensor type the customer ordered in 30 days, and the time by Postgres' clock."""
-    row = await connection.fetchrow(
+    rows = await connection.fetch(
         """
         select
             p.sensor_type,
@@ -123,9 +120,8 @@ async def find_product(connection: Connection, sku: str, customer_id: str) -> tu
         sku,
         customer_id,
     )
-    assert row
-    product = Product(sku, row["sensor_type"]) if row["sensor_type"] else None
-    return product, row["ordered"], row["clock"]
+    sensor_type, ordered, clock = rows[0]
+    return Product(sku, sensor_type) if sensor_type else None, ordered, clock
 
 
 async def place(
@@ -148,8 +144,11 @@ async def place(
         updated_at=at,
     )
     await connection.execute(
-        f"""
-        insert into orders ({_COLUMNS})
+        """
+        insert into orders (
+            order_id, customer_id, sku, quantity, requested_for, notes, status, reason, version, policy_version,
+            created_by, created_at, updated_at
+        )
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         order.order_id,
@@ -172,7 +171,7 @@ async def place(
 
 async def lock_order(connection: Connection, order_id: UUID) -> Order | None:
     """The order, which nobody else can change until this transaction ends."""
-    row = await connection.fetchrow(f"select {_COLUMNS} from orders where order_id = $1 for update", order_id)
+    row = await connection.fetchrow("select * from orders where order_id = $1 for update", order_id)
     return _order(row) if row else None
 
 
@@ -181,26 +180,25 @@ async def move(
 ) -> Order:
     """Bring a locked order into another state, with the event and the outbox row."""
     # Postgres' clock, read under the lock: the relay publishes an order's events in the order of these times.
-    row = await connection.fetchrow(
-        f"""
+    rows = await connection.fetch(
+        """
         update orders
         set status = $2, reason = $3, version = version + 1, updated_at = clock_timestamp()
         where order_id = $1
-        returning {_COLUMNS}
+        returning *
         """,
         order.order_id,
         status,
         reason,
     )
-    assert row
-    moved = _order(row)
+    moved = _order(rows[0])
     await _record(connection, moved, event_type, actor)
     return moved
 
 
 async def find_order(connection: Connection, order_id: UUID) -> Order | None:
     """The order of that id."""
-    row = await connection.fetchrow(f"select {_COLUMNS} from orders where order_id = $1", order_id)
+    row = await connection.fetchrow("select * from orders where order_id = $1", order_id)
     return _order(row) if row else None
 
 
@@ -215,8 +213,8 @@ async def list_orders(
     """The newest orders first; `after` is the last one of the page before."""
     created_at, order_id = after or (None, None)
     rows = await connection.fetch(
-        f"""
-        select {_COLUMNS}
+        """
+        select *
         from orders
         where ($1::text is null or customer_id = $1)
             and ($2::text is null or status = $2)
@@ -248,7 +246,7 @@ async def history(connection: Connection, order_id: UUID) -> list[OrderEvent]:
 
 
 def _order(row: asyncpg.Record) -> Order:
-    return Order(**row)
+    return Order(**{name: row[name] for name in _FIELDS})
 
 
 async def _record(connection: Connection, order: Order, event_type: str, actor: str) -> None:
@@ -288,5 +286,5 @@ async def _record(connection: Connection, order: Order, event_type: str, actor: 
         order.reason,
         actor,
         order.updated_at,
-        orjson.dumps(payload, option=orjson.OPT_UTC_Z).decode(),
+        orjson.dumps(payload, default=str, option=orjson.OPT_UTC_Z).decode(),
     )

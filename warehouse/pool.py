@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
 
 import asyncpg
 
@@ -42,8 +43,22 @@ async def open_pool(url: str, *, size: int = 16) -> Pool:
         command_timeout=ANSWER_WITHIN_S,
         # Statements with optional filters (`$1 is null or …`) need a plan made for what was given.
         server_settings={"application_name": "sensorhouse", "plan_cache_mode": "force_custom_plan"},
+        init=_read_plain_uuids,
         reset=_leave_as_is,
     )
+
+
+async def _read_plain_uuids(connection: Connection) -> None:
+    # asyncpg's own are a subclass, which orjson refuses.
+    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=_bytes_of, decoder=_uuid_of, format="binary")
+
+
+def _bytes_of(value: UUID) -> bytes:
+    return value.bytes
+
+
+def _uuid_of(value: bytes) -> UUID:
+    return UUID(bytes=bytes(value))
 
 
 async def _leave_as_is(_connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 import psycopg
@@ -114,3 +114,40 @@ def replace_anomalies(
 def sensor_types(connection: psycopg.Connection) -> list[str]:
     """The catalogue's sensor types."""
     return [row[0] for row in connection.execute("select sensor_type from sensor_types order by 1")]
+
+
+@dataclass(frozen=True)
+class StagedSums:
+    """Over all partition keys: raw = staged + duplicates + revisions."""
+
+    raw: int
+    staged: int
+    duplicates: int
+    revisions: int
+
+
+def sums(connection: psycopg.Connection) -> StagedSums:
+    """What staging has made of everything so far."""
+    found = connection.execute(
+        "select coalesce(sum(raw), 0)::bigint, coalesce(sum(staged), 0)::bigint,"
+        " coalesce(sum(duplicates), 0)::bigint, coalesce(sum(revisions), 0)::bigint from staged_keys"
+    ).fetchone()
+    assert found
+    return StagedSums(*found)
+
+
+def anomaly_times(connection: psycopg.Connection, sensor_id: str) -> list[datetime]:
+    """The event times of a sensor's anomalies, oldest first."""
+    found = connection.execute("select event_time from anomalies where sensor_id = %s order by 1", [sensor_id])
+    return [row[0] for row in found]
+
+
+def next_serial(connection: psycopg.Connection, prefix: str) -> int:
+    """One more than the highest serial among sensors whose id is `prefix`, a dash and a number."""
+    found = connection.execute(
+        "select coalesce(max(substring(sensor_id from '[0-9]+$')::integer), 0) + 1"
+        " from series where sensor_id ~ ('^' || %s || '-[0-9]+$')",
+        [prefix],
+    ).fetchone()
+    assert found
+    return int(found[0])

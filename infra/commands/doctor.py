@@ -33,7 +33,7 @@ class Finding:
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare `doctor`."""
     command = commands.add_parser("doctor", help="what this machine has, what is missing, how to get it")
-    command.set_defaults(run=lambda settings, options: show(settings, Console(highlight=False, soft_wrap=True)))
+    command.set_defaults(run=lambda settings, _: show(settings, Console(highlight=False, soft_wrap=True)))
 
 
 def show(settings: Settings, console: Console) -> int:

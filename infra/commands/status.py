@@ -21,7 +21,7 @@ COLOURS = {"ready": "green", "external": "green", "starting": "yellow", "restart
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare `status`."""
     command = commands.add_parser("status", help="what runs, since when, and where; exit status 1 unless all answers")
-    command.set_defaults(run=lambda settings, options: show(settings, Console(highlight=False)))
+    command.set_defaults(run=lambda settings, _: show(settings, Console(highlight=False)))
 
 
 def show(settings: Settings, console: Console) -> int:

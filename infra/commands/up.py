@@ -28,7 +28,8 @@ def add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def add_down(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare `down`."""
     command = commands.add_parser("down", help="end the local stack; its data stays")
-    command.set_defaults(run=lambda settings, options: down(settings))
+    command.add_argument("--drop-data", action="store_true", help="and remove its data, logs and secrets")
+    command.set_defaults(run=lambda settings, options: down(settings, drop_data=options.drop_data))
 
 
 def up(settings: Settings, *, detach: bool = False) -> int:
@@ -44,7 +45,7 @@ def up(settings: Settings, *, detach: bool = False) -> int:
     return 0
 
 
-def down(settings: Settings) -> int:
+def down(settings: Settings, *, drop_data: bool = False) -> int:
     """End the stack, and whatever a killed supervisor left of it."""
     console = Console(highlight=False, soft_wrap=True)
     found = state.running(settings)
@@ -53,15 +54,18 @@ def down(settings: Settings) -> int:
         if processes.wait_ended([found.supervisor], DOWN_WITHIN_S):
             processes.send([found.supervisor], signal.SIGKILL)
     supervisor.clean_up(settings, console.print)
-    console.print("ended; the data stays" if found else "nothing was running")
+    console.print("ended" if found else "nothing was running")
+    if drop_data:
+        places.drop_data(settings)
+        console.print(f"dropped {places.state_dir(settings)}")
     return 0
 
 
 def welcome(settings: Settings, console: Console) -> None:
     """Say where to look."""
-    console.print(
-        f"\nSensorhouse is up:  API and dashboard  {services.url(settings)}\n                    Dagster            {dagster.url(settings)}\n"
-    )
+    console.print("\nSensorhouse is up")
+    console.print(f"  API and dashboard  {services.url(settings)}")
+    console.print(f"  Dagster            {dagster.url(settings)}\n")
 
 
 def _already(settings: Settings, console: Console) -> int:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from infra.local import places, processes, tools
 from infra.local.part import Part, environment
-from infra.local.ports import Port
+from infra.local.ports import Port, reachable
 from infra.local.processes import Command
 from sensorhouse.settings import Settings
 
@@ -62,7 +62,7 @@ def daemon(settings: Settings) -> Part:
     return Part(
         name="daemon",
         command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), "--log-format", "json"),
-        is_ready=lambda since: DAEMONS <= reported(url(settings), since),
+        is_ready=lambda since: reported(url(settings), since) >= DAEMONS,
         environment=lambda: _environment(settings),
         address="(no port)",
         stop_within_s=3,
@@ -71,8 +71,7 @@ def daemon(settings: Settings) -> Part:
 
 def url(settings: Settings) -> str:
     """Where a browser on this machine finds the UI."""
-    host = "127.0.0.1" if settings.dagster_host in ("0.0.0.0", "::") else settings.dagster_host
-    return f"http://{host}:{settings.dagster_port}"
+    return f"http://{reachable(settings.dagster_host)}:{settings.dagster_port}"
 
 
 def home(settings: Settings) -> Path:

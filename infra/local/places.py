@@ -71,6 +71,14 @@ def postgres_data(settings: Settings) -> Path:
     return SYSTEM_DATA / stack_id(settings) / "postgres"
 
 
+def drop_data(settings: Settings) -> None:
+    """Remove the stack's data, logs and secrets."""
+    if (state_dir(settings) / "stack.id").exists():
+        # Only a folder that is a stack's: the setting may name any.
+        shutil.rmtree(postgres_data(settings), ignore_errors=True)
+        shutil.rmtree(state_dir(settings))
+
+
 def postgres_programs(installed: Path, name: str) -> Path:
     """The folder that holds the wheel's folders: where it is installed, or as root a copy that its user can read."""
     if os.geteuid() != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sensorhouse.errors import PortTaken
@@ -31,10 +32,18 @@ def is_free(port: Port) -> bool:
     return True
 
 
-def require_free(part: str, port: Port) -> None:
-    """Raise `PortTaken` when another program listens there."""
-    if not is_free(port):
-        raise PortTaken(part, port.number, port.setting)
+def require_all_free(wanted: Sequence[tuple[str, Port]]) -> None:
+    """Raise `PortTaken`, with the part's name, for the first port that is taken or wanted twice."""
+    seen: set[int] = set()
+    for part, port in wanted:
+        if port.number in seen or not is_free(port):
+            raise PortTaken(part, port.number, port.setting)
+        seen.add(port.number)
+
+
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
 def free(count: int) -> list[int]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def start(
             env=dict(environment),
             cwd=folder,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - it calls nothing that takes a lock
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,
@@ -125,10 +126,8 @@ def send(processes: Iterable[Identity], number: signal.Signals) -> None:
     """Signal those that still run."""
     for process in processes:
         if is_alive(process):
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def wait_ended(processes: Iterable[Identity], within_s: float) -> list[Identity]:

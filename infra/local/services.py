@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from infra.local import tools
 from infra.local.part import Part, environment
-from infra.local.ports import Port
+from infra.local.ports import Port, reachable
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 from warehouse.database import connect
@@ -51,8 +51,7 @@ def relay(settings: Settings) -> Part:
 
 def url(settings: Settings) -> str:
     """Where a browser on this machine finds the API."""
-    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
-    return f"http://{host}:{settings.api_port}"
+    return f"http://{reachable(settings.api_host)}:{settings.api_port}"
 
 
 def _relay_leads(settings: Settings) -> bool:

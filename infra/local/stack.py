@@ -21,7 +21,7 @@ class Stage:
     what: str = ""
 
 
-# Who is told to end together, first to last: nothing is accepted that can't be kept, and the servers outlive their users.
+# Who ends together, first to last: nothing is accepted that can't be kept, and servers outlive their users.
 STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server",), ("kafka", "postgres"))
 
 

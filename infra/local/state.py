@@ -16,7 +16,7 @@ from sensorhouse.settings import Settings
 
 @dataclass(frozen=True)
 class PartState:
-    """One part: `state` is waiting, starting, ready, restarting, stopping or external; `since` its start, in s since 1970."""
+    """One part: waiting, starting, ready, restarting, stopping, stopped or external; `since` in s since 1970."""
 
     address: str
     state: str = "waiting"
@@ -65,7 +65,7 @@ def forget(settings: Settings) -> None:
 
 @contextmanager
 def supervising(settings: Settings) -> Iterator[bool]:
-    """Be the only supervisor of this stack; yields False when another is. The kernel ends the claim with the process."""
+    """Be this stack's only supervisor; yields False when another is. The kernel ends the claim with the process."""
     places.state_dir(settings).mkdir(parents=True, exist_ok=True)
     with (places.state_dir(settings) / "supervisor.lock").open("w") as lock:
         try:

@@ -106,7 +106,8 @@ class Supervisor:
             raise PartDied(f"{part.name} ended with status {one.process.returncode}; {running.told(log)}")
         if part.is_ready(one.since if one else 0.0):
             self._note_part(part, state="ready" if one else "external")
-            self.tell(f"{part.name} answers at {part.address}" + (f" after {time.time() - one.since:.1f} s" if one else ""))
+            took = f" after {time.time() - one.since:.1f} s" if one else ""
+            self.tell(f"{part.name} answers at {part.address}{took}")
             if one:
                 one.was_ready = True
             return True
@@ -186,10 +187,7 @@ def supervise(settings: Settings, tell: Tell, when_up: Callable[[], None]) -> No
     """
     clean_up(settings, tell)
     all_parts = stack.parts(settings)
-    for part in all_parts:
-        if part.command:
-            for port in part.ports:
-                ports.require_free(part.name, port)
+    ports.require_all_free([(part.name, port) for part in all_parts if part.command for port in part.ports])
     waiting = {one.name: PartState(one.address) for one in all_parts}
     supervisor = Supervisor(settings, tell, StackState(processes.ourselves(), parts=waiting))
     with _ending_on_signals():
@@ -215,7 +213,7 @@ def clean_up(settings: Settings, tell: Tell) -> None:
         processes.send(left, signal.SIGINT)
         processes.wait_ended(left, within_s=3)
         processes.send(left, signal.SIGTERM)
-        left = processes.wait_ended(left, within_s=7)
+        left = processes.wait_ended(left, within_s=3)
         processes.send(left, signal.SIGKILL)
         processes.wait_ended(left, within_s=2)
     state.forget(settings)
@@ -242,7 +240,7 @@ def _is_run(process: Identity) -> bool:
 
 @contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         raise Ended
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -158,14 +158,18 @@ def _short_hash(file: Path) -> str:
 
 
 def _java_version(java: str) -> int:
-    done = subprocess.run([java, "-version"], capture_output=True, text=True)
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if found else 0
 
 
 def _go_version(go: str) -> tuple[int, int]:
     done = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, env=inherited_environment() | {"GOTOOLCHAIN": "local"}
+        [go, "env", "GOVERSION"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=inherited_environment() | {"GOTOOLCHAIN": "local"},
     )
     return _two_numbers(done.stdout)
 

@@ -29,8 +29,9 @@ def part(settings: Settings, *, port: int, access_key: str, secret_key: str) -> 
         ],
         is_ready=lambda _: answers(f"http://127.0.0.1:{port}"),
         # Not as options, which every user of the machine can read.
-        environment=lambda: bare_environment(settings)
-        | {"ROOT_ACCESS_KEY_ID": access_key, "ROOT_SECRET_ACCESS_KEY": secret_key},
+        environment=lambda: (
+            bare_environment(settings) | {"ROOT_ACCESS_KEY_ID": access_key, "ROOT_SECRET_ACCESS_KEY": secret_key}
+        ),
         address=f"http://127.0.0.1:{port}",
         ports=(Port(port, "S3_ENDPOINT"),),
         prepare=lambda: _make(data),

@@ -35,7 +35,7 @@ def run(settings: Settings, instance: dg.DagsterInstance, job: str) -> dg.Execut
 def test_a_drain_run_reports_its_asset_and_passes_its_checks(brisk: Settings, instance: dg.DagsterInstance) -> None:
     publish_readings(brisk, many(100))
     result = run(brisk, instance, "drain_readings")
-    (event,) = result.asset_materializations_for_node("drain_readings")[-1:]
+    (event,) = result.asset_materializations_for_node("raw_readings")[-1:]
     assert event.metadata["rows"].value == 100
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert checks == {"no_gap": True, "no_duplicate": True, "sinks_agree": True}
@@ -83,7 +83,9 @@ def test_the_full_balance_agrees_and_notices_a_lost_row(brisk: Settings, instanc
         "readings_balance": True,
         "staged_balance": True,
     }
-    warehouse_rows(brisk, "with lost as (delete from reading_chunks where series_id = 1 returning 1) select 1 from lost")
+    warehouse_rows(
+        brisk, "with lost as (delete from reading_chunks where series_id = 1 returning 1) select 1 from lost"
+    )
     result = run(brisk, instance, "full_balance")
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
         "orders_balance": True,

@@ -134,13 +134,16 @@ def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
         ingested_at=pl.lit(NOON),
     )
     dead = DEAD_LETTER.to_frame()
-    return Batch(settings.readings_topic, topic_id, {0: Range(start, end)}, rows.select("partition", "offset"), rows, dead)
+    return Batch(
+        settings.readings_topic, topic_id, {0: Range(start, end)}, rows.select("partition", "offset"), rows, dead
+    )
 
 
 def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
     lake = open_lake(settings)
     zombie, heir = (
-        MarkedTable(lake, "raw_readings", RAW_READINGS_SCHEMA, partition_by=["ingest_day"], topic_id="t") for _ in range(2)
+        MarkedTable(lake, "raw_readings", RAW_READINGS_SCHEMA, partition_by=["ingest_day"], topic_id="t")
+        for _ in range(2)
     )
     for table in (zombie, heir):
         table.attach("readings", {0: 0})

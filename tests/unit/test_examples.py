@@ -41,9 +41,7 @@ def test_a_recording_loads_as_readings(name: str, rows: int) -> None:
 def test_every_file_has_a_place_in_our_domain_and_labels() -> None:
     assert {path.stem for path in FOLDER.glob("*.csv")} == RECORDINGS.keys()
     assert all(windows(name) for name in RECORDINGS)
-    assert len({recorded.sensor_id for recorded in RECORDINGS.values()}) == len(
-        RECORDINGS
-    )
+    assert len({recorded.sensor_id for recorded in RECORDINGS.values()}) == len(RECORDINGS)
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -70,18 +68,10 @@ def test_windows_move_with_their_readings() -> None:
     name = "speed_7578"
     readings, labelled = load(name), windows(name)
     moved = shifted_to_end_at(readings, END)
-    for before, after in zip(
-        labelled, windows_shifted_to_end_at(labelled, readings, END), strict=True
-    ):
+    for before, after in zip(labelled, windows_shifted_to_end_at(labelled, readings, END), strict=True):
         assert after.end - after.start == before.end - before.start
-        inside = moved.filter(pl.col("event_time").is_between(after.start, after.end))[
-            "value"
-        ]
-        assert inside.equals(
-            readings.filter(pl.col("event_time").is_between(before.start, before.end))[
-                "value"
-            ]
-        )
+        inside = moved.filter(pl.col("event_time").is_between(after.start, after.end))["value"]
+        assert inside.equals(readings.filter(pl.col("event_time").is_between(before.start, before.end))["value"])
 
 
 def test_an_empty_recording_is_refused() -> None:

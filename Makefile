@@ -1,0 +1,70 @@
+# What a person types. Needs make and Python 3.11 or newer; everything else is fetched (`sensorhouse doctor` tells what).
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# A uv of the machine's own, or one below .tools.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+BIN := .venv/bin
+PACKAGES := agent api assets infra orchestration sensorhouse sensors_io warehouse
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test check unit format browser reset clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(BIN)/sensorhouse ## everything that the commands below need
+
+demo: setup ## start it all, fill it with a factory's readings and orders, show where to look (ONCE=1: end after that)
+	$(BIN)/sensorhouse demo $(if $(ONCE),--once)
+
+up: setup ## start the local stack and keep it running
+	$(BIN)/sensorhouse up
+
+down: setup ## end it; the data stays
+	$(BIN)/sensorhouse down
+
+status: setup ## what runs
+	$(BIN)/sensorhouse status
+
+test: setup browser ## every test, with real Kafka, Postgres, S3 and a browser
+	$(BIN)/pytest tests $(PYTEST)
+
+check: setup ## lint, format, types, layers, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit
+
+unit: setup ## unit tests only
+	$(BIN)/pytest tests/unit
+
+format: setup ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+browser: ## a browser for the tests in tests/browser
+	@infra/install-chromium
+
+reset: setup ## end the stack and drop all its data
+	$(BIN)/sensorhouse down --drop-data
+
+clean: ## drop the environment and what was built; the stack's data and the downloads stay
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dbt/target dbt/logs
+
+# The stamp is our own command, newer than what it was made from.
+$(BIN)/sensorhouse: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+.tools/uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	    $(PYTHON) -m venv .tools/uv && .tools/uv/bin/pip install --quiet uv==$(UV_VERSION); \
+	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	    $(PYTHON) -m pip install --quiet --target .tools/uv uv==$(UV_VERSION); \
+	else \
+	    echo "This Python has neither ensurepip nor pip: install uv, or python3-venv (apt-get install python3-venv)" >&2; exit 1; \
+	fi

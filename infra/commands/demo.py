@@ -1,0 +1,172 @@
+"""`sensorhouse demo`: real recordings and orders through every part, counted at the end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.commands.up import down
+from infra.demo import count, traffic
+from infra.demo.client import PASSWORD, Client
+from infra.demo.count import Row
+from infra.local import dagster, places, services, state
+from sensorhouse.errors import PartDied
+from sensorhouse.settings import Settings
+from warehouse import staged
+from warehouse.accounts import seed_demo
+from warehouse.database import connect
+
+SETTLES_WITHIN_S = 240.0
+# A demo is watched: smaller lake commits, a drain that waits for what comes next, and no sign-in to look.
+PACE = {"lake_flush_s": 3.0, "linger_s": 30.0, "dashboard_sign_in": False}
+EVERY_S = 1.0
+ORDER_EVERY_S = 7
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare `demo`."""
+    command = commands.add_parser("demo", help="real recordings and orders through every part, counted at the end")
+    command.add_argument(
+        "--once", action="store_true", help="end everything afterwards; exit status 1 if anything is off"
+    )
+    command.set_defaults(run=lambda settings, options: demo(settings, once=options.once))
+
+
+def demo(settings: Settings, *, once: bool) -> int:
+    """Run it; 0 when every difference is 0 and nothing is missing."""
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    settings = settings.model_copy(update=PACE)
+    was_running = state.running(settings) is not None
+    if not was_running:
+        _up(settings)
+    settings = Settings.load()
+    try:
+        good = _run(settings, console, began)
+        if not once:
+            _stay(settings, console)
+    finally:
+        if not was_running:
+            down(settings)
+    return 0 if good else 1
+
+
+def _up(settings: Settings) -> None:
+    environment = {**os.environ, **settings.as_environment()}
+    command = [sys.executable, "-m", "infra.cli", "up", "--detach"]
+    if subprocess.run(command, env=environment, cwd=places.CHECKOUT, check=False).returncode:
+        raise PartDied("the stack did not come up; what is said above tells why")
+
+
+def _run(settings: Settings, console: Console, began: float) -> bool:
+    url = services.url(settings)
+    seed_demo(settings.database_url)
+    count.wait_until_settled(settings, within_s=SETTLES_WITHIN_S)
+    before = count.count(settings)
+    console.print("\nsending orders, and real recordings as readings")
+    sending = time.monotonic()
+    recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC).replace(microsecond=0))
+    with Client(url, "gateway") as gateway:
+        readings = traffic.send_readings(gateway, settings, recordings)
+    orders = traffic.send_orders(url)
+    sent = time.monotonic()
+    console.print(
+        f"all acknowledged after {sent - sending:.1f} s; waiting for the drains and the refresh of touched keys"
+    )
+    count.wait_until_settled(settings, within_s=SETTLES_WITHIN_S)
+    settled = time.monotonic()
+    after = count.count(settings)
+    rows = count.rows(before, after, orders, readings)
+    console.print(_table(rows))
+    console.print(f"order events by status: {_listed(orders.statuses)}")
+    twice, revised = rows[1].duplicates, after.staged.revisions - before.staged.revisions
+    console.print(
+        f"readings sent twice: {readings.sent_twice}, refused by the API: {readings.rejected}, revised: {revised}"
+    )
+    found = count.failures_found(settings, recordings)
+    for sensor_id, labelled, hit in found:
+        console.print(f"labelled failures of {sensor_id}: {hit} of {labelled} found")
+    console.print(
+        f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, in every table {settled - sent:.0f} s later; "
+        f"{time.monotonic() - began:.0f} s in all"
+    )
+    good = _is_complete(console, rows, orders, readings, twice, found)
+    console.print(
+        f"\nAPI        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n"
+        f"users      ada, gus, gateway, olivia, paul, vera; password {PASSWORD}"
+    )
+    return good
+
+
+def _is_complete(
+    console: Console,
+    rows: list[Row],
+    orders: traffic.Sent,
+    readings: traffic.Sent,
+    twice: int,
+    found: list[tuple[str, int, int]],
+) -> bool:
+    wrong = [f"{row.what}: a difference of {row.difference}" for row in rows if row.difference]
+    wrong += [
+        f"no order became {status}"
+        for status in ("accepted", "pending_approval", "rejected", "shipped")
+        if status not in orders.statuses
+    ]
+    if twice < readings.sent_twice:
+        wrong.append(f"{readings.sent_twice} readings were sent twice, {twice} duplicates were counted")
+    if not sum(hit for _, _, hit in found):
+        wrong.append("no labelled failure was found")
+    for line in wrong:
+        console.print(f"[red]wrong:[/] {line}")
+    return not wrong
+
+
+def _stay(settings: Settings, console: Console) -> None:
+    """Go on with a reading per sensor and second, and now and then an order, until Ctrl-C."""
+    console.print("\nlive readings and orders go on; Ctrl-C ends everything")
+    chosen = random.Random()
+    recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC))
+    try:
+        with Client(services.url(settings), "gateway") as gateway, Client(services.url(settings), "ada") as ada:
+            for second in range(40 * 60):  # A token is good for an hour.
+                batch = traffic.live_batch(recordings, second)
+                gateway.upload(traffic.body(batch, traffic.ARROW), traffic.ARROW)
+                if second % ORDER_EVERY_S == 0:
+                    ada.order(*traffic.some_order(chosen))
+                time.sleep(EVERY_S)
+        console.print("that was all; the stack stays up until Ctrl-C")
+        while True:
+            time.sleep(60)
+    except KeyboardInterrupt:
+        console.print("\nending")
+
+
+def _serial(settings: Settings) -> int:
+    with connect(settings.database_url) as connection:
+        return staged.next_serial(connection, "TMP-100")
+
+
+def _table(rows: list[Row]) -> Table:
+    drawn = Table(title="\nwhat became of what was sent", title_justify="left")
+    drawn.add_column("")
+    for name in ("sent", "acknowledged", "in Kafka", "lake", "warehouse", "duplicates", "dead letters", "difference"):
+        drawn.add_column(name, justify="right")
+    for row in rows:
+        numbers = (row.sent, row.acknowledged, row.in_kafka, row.in_lake, row.in_warehouse, row.duplicates)
+        colour = "red" if row.difference else "green"
+        drawn.add_row(
+            row.what, *(f"{number:,}" for number in (*numbers, row.dead_lettered)), f"[{colour}]{row.difference:,}[/]"
+        )
+    return drawn
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))

@@ -1,0 +1,123 @@
+"""What the demo counts: every table and topic before and after, and what the labelled failures came to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from infra.demo.traffic import Recording, Sent
+from sensorhouse.errors import DependencyDown
+from sensorhouse.settings import Settings
+from sensors_io.balance import Balance, balance
+from sensors_io.feeds import orders_feed, readings_feed
+from sensors_io.lag import look
+from sensors_io.lake import open_lake
+from warehouse import changes, staged
+from warehouse.database import connect
+from warehouse.staged import StagedSums
+
+LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Census:
+    """Everything counted at one time, all rows looked at."""
+
+    orders: Balance
+    readings: Balance
+    staged: StagedSums
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the demo's table: of what was sent in this run, how much is where."""
+
+    what: str
+    sent: int
+    acknowledged: int
+    in_kafka: int
+    in_lake: int
+    in_warehouse: int
+    duplicates: int
+    dead_lettered: int
+    difference: int
+
+
+def count(settings: Settings) -> Census:
+    """Count it all; takes a second for each million readings or so."""
+    lake = open_lake(settings)
+    with connect(settings.database_url) as connection:
+        feed = readings_feed(settings, sensor_types=staged.sensor_types(connection))
+        sums = staged.sums(connection)
+    return Census(
+        balance(settings, orders_feed(settings), lake, full=True), balance(settings, feed, lake, full=True), sums
+    )
+
+
+def wait_until_settled(settings: Settings, *, within_s: float) -> None:
+    """Wait until everything has been drained and every touched key refreshed; raises `DependencyDown` if not in time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with connect(settings.database_url) as connection:
+            unpublished, touched = changes.waiting(connection)
+        lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
+        if not (unpublished or lag or touched):
+            return
+        if time.monotonic() > deadline:
+            raise DependencyDown(
+                f"after {within_s:.0f} s there still wait: {unpublished} events to publish, {lag} messages to drain, "
+                f"{touched} partition keys to refresh; `sensorhouse logs` and Dagster's UI tell why"
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def rows(before: Census, after: Census, orders: Sent, readings: Sent) -> list[Row]:
+    """The table: orders (as order events) and readings."""
+    return [
+        _row("order events", before.orders, after.orders, orders, duplicates=0, apart=0),
+        _row(
+            "readings",
+            before.readings,
+            after.readings,
+            readings,
+            duplicates=after.staged.duplicates - before.staged.duplicates,
+            apart=after.readings.lake_rows - after.staged.raw,
+        ),
+    ]
+
+
+def _row(what: str, before: Balance, after: Balance, sent: Sent, *, duplicates: int, apart: int) -> Row:
+    dead = after.lake_dead_letters - before.lake_dead_letters
+    in_kafka = (after.in_kafka or 0) - (before.in_kafka or 0)
+    in_lake, in_warehouse = after.lake_rows - before.lake_rows, after.warehouse_rows - before.warehouse_rows
+    differences = (
+        sent.acknowledged + sent.broken - in_kafka,
+        sent.acknowledged - in_lake,
+        sent.acknowledged - in_warehouse,
+        sent.broken - dead,
+        sent.sent - sent.rejected - sent.acknowledged,
+        apart,
+        *after.differences.values(),
+    )
+    return Row(
+        what=what,
+        sent=sent.sent + sent.broken,
+        acknowledged=sent.acknowledged,
+        in_kafka=in_kafka,
+        in_lake=in_lake,
+        in_warehouse=in_warehouse,
+        duplicates=duplicates,
+        dead_lettered=dead,
+        difference=max(map(abs, differences)),
+    )
+
+
+def failures_found(settings: Settings, recordings: list[Recording]) -> list[tuple[str, int, int]]:
+    """Per recording: its sensor, how many labelled windows it has, and in how many of them an anomaly lies."""
+    found = []
+    with connect(settings.database_url) as connection:
+        for one in recordings:
+            times = staged.anomaly_times(connection, one.sensor_id)
+            hit = sum(any(window.start <= at <= window.end for at in times) for window in one.windows)
+            found.append((one.sensor_id, len(one.windows), hit))
+    return found

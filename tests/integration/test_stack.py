@@ -1,0 +1,129 @@
+"""The `sensorhouse` command and the local stack, as a user starts, hurts and ends them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.local import places, ports, state, supervisor
+from infra.local.state import PartState
+from sensorhouse.settings import Settings
+
+PARTS = {"postgres", "kafka", "code-server", "api", "relay", "webserver", "daemon"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack in a folder of its own, on ports of its own."""
+
+    settings: Settings
+
+    def sensorhouse(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "infra.cli", *arguments]
+        environment = {**os.environ, **self.settings.as_environment(), **changes}
+        return subprocess.run(
+            command, cwd=places.CHECKOUT, env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    def up(self) -> None:
+        done = self.sensorhouse("up", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def part(self, name: str) -> PartState:
+        found = state.running(self.settings)
+        assert found
+        return found.parts[name]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    kafka, controller, postgres, api, dagster, code = ports.free(6)
+    made = Stack(
+        Settings(
+            _env_file=None,
+            state_dir=tmp_path_factory.mktemp("stack"),
+            kafka_port=kafka,
+            kafka_controller_port=controller,
+            postgres_port=postgres,
+            api_port=api,
+            dagster_port=dagster,
+            dagster_code_port=code,
+        )
+    )
+    yield made
+    made.sensorhouse("down", "--drop-data")
+
+
+def test_up_starts_every_part_and_a_second_up_says_so(stack: Stack) -> None:
+    stack.up()
+    status = stack.sensorhouse("status")
+    assert status.returncode == 0, status.stdout
+    assert {line.split()[0] for line in status.stdout.splitlines()[1:] if line.strip()} == PARTS
+    again = stack.sensorhouse("up")
+    assert again.returncode == 0
+    assert "already running" in again.stdout
+
+
+@pytest.mark.parametrize("name", ["api", "kafka"])
+def test_a_killed_part_is_started_again(stack: Stack, name: str) -> None:
+    stack.up()
+    before = stack.part(name)
+    assert before.process
+    os.kill(before.process.pid, signal.SIGKILL)
+    _wait(lambda: stack.part(name).restarts == before.restarts + 1 and stack.part(name).state == "ready")
+    assert stack.part(name).process != before.process
+
+
+def test_secrets_are_for_their_owner_alone_and_on_no_command_line(stack: Stack) -> None:
+    stack.up()
+    secrets = places.state_dir(stack.settings) / "secrets.env"
+    assert secrets.stat().st_mode & 0o077 == 0
+    values = [line.partition("=")[2] for line in secrets.read_text().splitlines()]
+    assert len(values) == 2
+    for process in supervisor.leftovers(stack.settings):
+        words = Path(f"/proc/{process.pid}/cmdline").read_text(errors="replace")
+        assert not any(value in words for value in values)
+
+
+def test_down_ends_everything(stack: Stack) -> None:
+    stack.up()
+    began = time.monotonic()
+    assert stack.sensorhouse("down").returncode == 0
+    assert time.monotonic() - began < 15
+    assert supervisor.leftovers(stack.settings) == []
+    assert stack.sensorhouse("status").returncode == 1
+
+
+def test_what_a_killed_supervisor_leaves_is_ended_by_down(stack: Stack) -> None:
+    stack.up()
+    found = state.running(stack.settings)
+    assert found
+    os.kill(found.supervisor.pid, signal.SIGKILL)
+    assert stack.sensorhouse("down").returncode == 0
+    assert supervisor.leftovers(stack.settings) == []
+
+
+def test_a_taken_port_is_named_with_its_setting_before_anything_starts(stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        done = stack.sensorhouse("up", SENSORHOUSE_API_PORT=str(number))
+    assert done.returncode == 2
+    assert f"port {number}, meant for api" in done.stderr
+    assert "SENSORHOUSE_API_PORT" in done.stderr
+    assert supervisor.leftovers(stack.settings) == []
+
+
+def _wait(condition: Callable[[], bool], within_s: float = 40) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.1)

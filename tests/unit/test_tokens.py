@@ -1,0 +1,59 @@
+"""Tokens: ours or nobody's."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import jwt
+import pytest
+from pydantic import SecretStr
+
+from api.tokens import AUDIENCE, ISSUER, Tokens
+from sensorhouse.errors import SettingMissing, Unauthenticated
+from sensorhouse.settings import Settings
+
+KEY = "k" * 32
+ADA = UUID(int=1)
+GOOD = {"sub": str(ADA), "iss": ISSUER, "aud": AUDIENCE, "iat": int(time.time()), "exp": int(time.time()) + 60}
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return Tokens(Settings(_env_file=None, jwt_secret=SecretStr(KEY)))
+
+
+def signed(key: str = KEY, algorithm: str = "HS256", **changes: object) -> str:
+    claims = {name: value for name, value in (GOOD | changes).items() if value is not None}
+    return jwt.encode(claims, key, algorithm)
+
+
+def test_a_token_reads_as_whom_it_was_made_for(tokens: Tokens) -> None:
+    assert tokens.read(tokens.make(ADA)) == ADA
+    assert tokens.read(signed()) == ADA
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "a.b.c",
+        "é",
+        signed("o" * 32),
+        signed("", "none"),
+        signed(exp=int(time.time()) - 1),
+        signed(iss="somebody"),
+        signed(aud="something"),
+        signed(sub="not-an-id"),
+        signed(k="v")[:-4],
+        *(signed(**{claim: None}) for claim in GOOD),
+    ],
+)
+def test_a_token_that_is_forged_expired_or_incomplete_is_refused(tokens: Tokens, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.read(token)
+
+
+def test_a_short_key_is_refused_when_the_api_starts() -> None:
+    with pytest.raises(SettingMissing, match="shorter than 32"):
+        Tokens(Settings(_env_file=None, jwt_secret=SecretStr("short")))
