@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
 import httpx
-from confluent_kafka.admin import AdminClient
 from fastapi import APIRouter, Depends, Request
 
 from api.context import one_of
 from api.health import Part, dagster_parts, lake_part, status, watched_parts
 from api.snapshots import Watched
 from sensorhouse.settings import Settings
-from sensors_io import kafka
+from sensors_io.ends import Ends, TopicEnd
 from sensors_io.lake import open_lake
 from warehouse.accounts import ROLES
 from warehouse.episodes import Curve, Episode, curve
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 ASK_OTHERS_EVERY_S = 5.0
-
-# Per topic's name: the topic as the broker knows it now, and what it holds.
-Ends = dict[str, tuple[kafka.Topic, dict[int, kafka.LogRange]]]
 
 
 @dataclass(frozen=True)
@@ -48,15 +44,9 @@ class Health:
     parts: tuple[Part, ...]
 
 
-def lag(ends: Ends, next_offsets: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+def lag(ends: Mapping[str, TopicEnd], next_offsets: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
     """Per topic, how many offsets lie between what the warehouse has loaded and Kafka's end."""
-    return {
-        name: sum(
-            max(0, held.high_watermark - next_offsets.get(topic.id, {}).get(partition, held.low))
-            for partition, held in ranges.items()
-        )
-        for name, (topic, ranges) in ends.items()
-    }
+    return {name: end.behind(next_offsets.get(end.topic_id, {})) for name, end in ends.items()}
 
 
 class Dashboard:
@@ -65,7 +55,7 @@ class Dashboard:
     def __init__(self, settings: Settings, pool: Pool, client: httpx.AsyncClient) -> None:
         self.settings, self._pool, self._client = settings, pool, client
         self._topics = (settings.orders_topic, settings.readings_topic)
-        self._admin: AdminClient | None = None
+        self._kafka = Ends(settings, self._topics)
         self._lake = open_lake(settings)
         self._metrics = Watched(self._look_at_warehouse, LOOK_EVERY_S)
         # The numbers of the warehouse need not wait for a Kafka that is away.
@@ -104,14 +94,8 @@ class Dashboard:
         async with connected(self._pool) as connection:
             return await metrics(connection, self.settings.readings_topic)
 
-    async def _look_at_kafka(self) -> Ends:
-        return await asyncio.to_thread(self._ask_kafka)
-
-    def _ask_kafka(self) -> Ends:
-        # Made when first needed: a client logs and retries from the moment it is there.
-        self._admin = self._admin or kafka.admin(self.settings)
-        topics = [kafka.describe(self._admin, name) for name in self._topics]
-        return {topic.name: (topic, kafka.log_ranges(self._admin, topic)) for topic in topics}
+    async def _look_at_kafka(self) -> dict[str, TopicEnd]:
+        return await asyncio.to_thread(self._kafka.look)
 
     async def _look_at_others(self) -> tuple[Part, ...]:
         lake, dagster = await asyncio.gather(lake_part(self._lake), dagster_parts(self._client, self.settings))

@@ -229,6 +229,8 @@ def _decode_json(messages: Sequence[bytes], content_types: Sequence[str], positi
 
 def _as_array(message: bytes, content_type: str) -> bytes:
     """The text after `"readings":`, closing brace included."""
+    if not message or message.isspace():
+        return b"null}"
     if content_type == NDJSON:
         # No JSON string holds a raw line end, so each one lies between two readings.
         return b"[" + message.strip().replace(b"\n", b",") + b"]}"
@@ -306,6 +308,8 @@ def _decode_one_by_one(
 def _objects(message: bytes, content_type: str) -> list[tuple[int, Any]]:
     """Each reading with its index; a text in its place says why it can't be read."""
     texts = [line for line in message.split(b"\n") if line.strip()] if content_type == NDJSON else [message]
+    if not texts:
+        return [(WHOLE_MESSAGE, "empty")]
     found: list[tuple[int, Any]] = []
     for at, text in enumerate(texts):
         index = at if content_type == NDJSON else WHOLE_MESSAGE

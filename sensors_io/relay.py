@@ -41,6 +41,7 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         except (DependencyDown, psycopg.OperationalError) as error:
             log.warning("postgres_away", error=str(error))
             stopping.wait(AFTER_AN_ERROR_S)
+    kafka.close()
 
 
 def _lead(connection: psycopg.Connection, kafka: Producer, topic: str, stopping: threading.Event) -> None:

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from sensorhouse.settings import PREFIX, Settings
-from tests.servers import Servers, start_servers
+from tests.servers import Servers, fetch_programs, start_servers
 
 
 def pytest_configure() -> None:
     """Keep the user's own settings out of the tests, but for where downloads are kept."""
     for name in [name for name in os.environ if name.startswith(PREFIX) and name != f"{PREFIX}CACHE_DIR"]:
         del os.environ[name]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch and build the servers' programs, where they aren't there yet, outside of any test's time."""
+    if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):
+        fetch_programs()
 
 
 @pytest.fixture(scope="session")

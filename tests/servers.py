@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from infra.local import kafka, places, ports, postgres, processes, running, versitygw
+from infra.local import kafka, places, ports, postgres, processes, running, tools, versitygw
 from infra.local.part import Part
 from sensorhouse.settings import Settings
 from sensors_io.kafka import admin, ensure_topics
@@ -132,6 +132,14 @@ class Servers:
     def _make_bucket(self, name: str) -> None:
         # The gateway keeps a bucket as a folder, and takes one that is already there.
         (places.state_dir(self.settings) / "s3" / name).mkdir()
+
+
+def fetch_programs() -> None:
+    """Fetch what the three servers run on; the S3 server takes two minutes to build, once."""
+    settings = Settings(_env_file=None)
+    tools.java(settings)
+    tools.kafka_jars(settings)
+    tools.versitygw(settings)
 
 
 def start_servers(folder: Path) -> Servers:

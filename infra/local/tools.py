@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,23 +121,27 @@ def _fetch_with_maven(folder: Path) -> None:
 def _fetch_with_jgo(settings: Settings, folder: Path) -> None:
     """Resolve each coordinate by itself: resolved together, jgo picks an older kafka-clients for both."""
     environment = inherited_environment() | {"PYTHONPATH": str(_wheels(settings, "jars"))}
-    pom = (JARS / "pom.xml").read_text()
-    for group, artifact, number in _coordinates(pom):
-        one = folder.with_name(artifact)
-        command = [sys.executable, "-m", "jgo", "init", f"{group}:{artifact}:{number}", one]
+    aside = folder.with_name("jgo")
+    # The last option keeps it from fetching a Java of its own, to look into the jars.
+    options = ["--ignore-config", "--resolver", "python", "--timeout", 60, "--links", "copy", "--class-path-only"]
+    folders = ["--repo-cache", aside / "repository", "--cache-dir", aside / "environments"]
+    for coordinate in _coordinates((JARS / "pom.xml").read_text()):
+        command = [sys.executable, "-m", "jgo", *options, *folders, "info", "classpath", coordinate]
         _run(command, folder, environment, "jgo did not fetch Kafka's jars")
-        for jar in one.rglob("*.jar"):
-            shutil.copy(jar, folder)
+    for jar in (aside / "environments").rglob("*.jar"):
+        shutil.copy(jar, folder)
 
 
-def _coordinates(pom: str) -> list[tuple[str, str, str]]:
-    """Group, artifact and version of each dependency."""
+def _coordinates(pom: str) -> list[str]:
+    """Each dependency as group:artifact:version."""
     field = r"\s*<groupId>(.+?)</groupId>\s*<artifactId>(.+?)</artifactId>\s*<version>(.+?)</version>"
-    return re.findall(rf"<dependency>{field}", pom)
+    return [":".join(found) for found in re.findall(rf"<dependency>{field}", pom)]
 
 
 def _wheels(settings: Settings, group: str) -> Path:
     """The folder of a dependency group's wheels, apart from our own environment, at the locked versions."""
+    pyproject = tomllib.loads((places.CHECKOUT / "pyproject.toml").read_text())
+    pins = "-".join(pyproject["dependency-groups"][group])
 
     def install(folder: Path) -> None:
         requirements = folder.with_name("requirements.txt")
@@ -150,7 +155,7 @@ def _wheels(settings: Settings, group: str) -> Path:
             f"uv: group {group}",
         )
 
-    return places.made_once(places.cache(settings) / f"{group}-{_short_hash(places.CHECKOUT / 'uv.lock')}", install)
+    return places.made_once(places.cache(settings) / re.sub(r"[^\w.-]+", "-", pins), install)
 
 
 def _short_hash(file: Path) -> str:

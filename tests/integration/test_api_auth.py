@@ -82,7 +82,8 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password(api: Api) -> No
         return time.perf_counter() - began
 
     known, unknown = [min([await seconds(name) for _ in range(3)]) for name in ("ada", "nobody")]
-    assert 0.5 < known / unknown < 2
+    # Without the comparison it would be some fifty times as fast.
+    assert unknown > known / 3
 
 
 async def test_tokens_that_are_forged_expired_or_unsigned_do_not_get_in(api: Api) -> None:

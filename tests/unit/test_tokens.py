@@ -23,8 +23,8 @@ def tokens() -> Tokens:
     return Tokens(Settings(_env_file=None, jwt_secret=SecretStr(KEY)))
 
 
-def signed(key: str = KEY, algorithm: str = "HS256", **changes: object) -> str:
-    claims = {name: value for name, value in (GOOD | changes).items() if value is not None}
+def signed(key: str = KEY, algorithm: str = "HS256", without: str = "", **changes: object) -> str:
+    claims = {name: value for name, value in (GOOD | changes).items() if name != without}
     return jwt.encode(claims, key, algorithm)
 
 
@@ -46,7 +46,7 @@ def test_a_token_reads_as_whom_it_was_made_for(tokens: Tokens) -> None:
         signed(aud="something"),
         signed(sub="not-an-id"),
         signed(k="v")[:-4],
-        *(signed(**{claim: None}) for claim in GOOD),
+        *(signed(without=claim) for claim in GOOD),
     ],
 )
 def test_a_token_that_is_forged_expired_or_incomplete_is_refused(tokens: Tokens, token: str) -> None:

@@ -1,0 +1,120 @@
+"""Readings through the API into Kafka."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Message, TopicPartition
+
+from sensorhouse.settings import Settings
+from sensors_io import codecs, kafka
+from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload, encode
+from sensors_io.receipts import read
+from sensors_io.uploads import partition_of
+from tests.api import Api, assert_problem
+from tests.readings import many, reading
+
+
+def messages(settings: Settings) -> list[Message]:
+    """All that the topic of readings holds."""
+    client = kafka.admin(settings)
+    ranges = kafka.log_ranges(client, kafka.describe(client, settings.readings_topic))
+    consumer = kafka.consumer(settings)
+    consumer.assign(
+        [TopicPartition(settings.readings_topic, partition, held.low) for partition, held in ranges.items()]
+    )
+    wanted = sum(held.high_watermark - held.low for held in ranges.values())
+    found = consumer.consume(wanted, timeout=20) if wanted else []
+    consumer.close()
+    assert len(found) == wanted
+    return found
+
+
+def lines(readings: list[dict[str, Any]]) -> bytes:
+    return b"\n".join(json.dumps(one).encode() for one in readings)
+
+
+SENT = many(200)
+BODIES = {
+    "an object": (json.dumps({"readings": SENT}).encode(), JSON),
+    "an array": (json.dumps(SENT).encode(), JSON),
+    "NDJSON": (lines(SENT), NDJSON),
+    "Arrow": (encode(decode_upload(json.dumps(SENT).encode(), JSON).readings), ARROW),
+}
+
+
+@pytest.mark.parametrize("form", BODIES)
+async def test_every_form_of_upload_arrives_as_arrow_with_each_sensor_in_its_partition(api: Api, form: str) -> None:
+    body, kind = BODIES[form]
+    response = await api("POST", "/sensors/data", "gateway", content=body, headers={"content-type": kind})
+    assert response.status_code == 202, response.text
+    assert (response.json()["accepted"], response.json()["rejected"]) == (200, [])
+    found = messages(api.settings)
+    decoded = codecs.decode([message.value() or b"" for message in found], [ARROW] * len(found))
+    assert sorted(decoded.readings["value"]) == [float(i) for i in range(200)]
+    for message in found:
+        headers = dict(message.headers() or [])
+        assert (headers["content-type"], headers["schema"]) == (ARROW.encode(), b"readings.v1")
+        sensors = codecs.decode([message.value() or b""], [ARROW]).readings["sensor_id"].unique()
+        assert {partition_of(sensor, api.settings.topic_partitions) for sensor in sensors} == {message.partition()}
+
+
+async def test_a_receipt_says_where_every_reading_is(api: Api) -> None:
+    response = await api("POST", "/sensors/data", "gateway", json=SENT)
+    receipt = read(response.json()["receipt_id"], api.settings.signing_key)
+    found = {(message.partition(), message.offset()): message for message in messages(api.settings)}
+    assert {(place.partition, place.offset) for place in receipt.places} == found.keys()
+    assert sum(place.count for place in receipt.places) == 200
+    for place in receipt.places:
+        message = found[place.partition, place.offset]
+        assert dict(message.headers() or [])["upload_id"] == str(receipt.upload_id).encode()
+        assert codecs.decode([message.value() or b""], [ARROW]).readings.height == place.count
+
+
+async def test_good_readings_are_taken_and_the_others_named_by_their_place(api: Api) -> None:
+    body = [reading(), reading(value=None), reading("b"), {"sensor_type": "temperature"}, reading(sensor_type="odd")]
+    answer = (await api("POST", "/sensors/data", "gateway", json=body)).json()
+    assert answer["accepted"] == 2
+    assert [rejected["index"] for rejected in answer["rejected"]] == [1, 3, 4]
+    assert answer["rejected"][2]["reason"] == "unknown sensor_type"
+
+
+async def test_the_same_idempotency_key_gives_the_same_upload_id(api: Api) -> None:
+    async def upload_id(user: str, key: str | None) -> object:
+        headers = {"idempotency-key": key} if key else {}
+        response = await api("POST", "/sensors/data", user, json=[reading()], headers=headers)
+        return read(response.json()["receipt_id"], api.settings.signing_key).upload_id
+
+    assert await upload_id("gateway", "k1") == await upload_id("gateway", "k1")
+    ids = {
+        await upload_id("gateway", "k2"),
+        await upload_id("olivia", "k2"),
+        *[await upload_id("gateway", None) for _ in "ab"],
+    }
+    assert len(ids) == 4
+
+
+async def test_a_trace_is_passed_on(api: Api) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    await api("POST", "/sensors/data", "gateway", json=[reading()], headers={"traceparent": trace})
+    (message,) = messages(api.settings)
+    assert dict(message.headers() or [])["traceparent"] == trace.encode()
+
+
+@pytest.mark.parametrize("user", ["ada", "vera", "paul"])
+async def test_only_devices_and_operators_upload(api: Api, user: str) -> None:
+    assert_problem(await api("POST", "/sensors/data", user, json=[reading()]), 403)
+    assert messages(api.settings) == []
+
+
+async def test_a_large_upload_becomes_messages_of_at_most_half_a_megabyte(api: Api) -> None:
+    readings = many(60_000)
+    response: httpx.Response = await api(
+        "POST", "/sensors/data", "gateway", content=lines(readings), headers={"content-type": NDJSON}
+    )
+    assert response.json()["accepted"] == 60_000
+    sizes = [len(message.value() or b"") for message in messages(api.settings)]
+    assert max(sizes) <= 512 << 10
