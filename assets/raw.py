@@ -8,7 +8,7 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from assets.resources import House
 from sensorhouse.errors import Fenced
-from sensors_io.balance import Balance, balance
+from sensors_io.balance import Balance
 from sensors_io.drain import Drained, drain
 from sensors_io.feeds import Feed, orders_feed, readings_feed
 from sensors_io.lake import Lake
@@ -56,9 +56,7 @@ def _raw(name: str, topic: dg.AssetSpec, description: str) -> dg.AssetsDefinitio
     asset = f"raw_{name}"
     kinds = {"deltalake", "postgres", "polars"}
     # All of it may be left out: a run that finds another drain at work has nothing to report.
-    spec = dg.AssetSpec(
-        asset, deps=[topic], group_name=GROUP, kinds=kinds, description=description, skippable=True
-    )
+    spec = dg.AssetSpec(asset, deps=[topic], group_name=GROUP, kinds=kinds, description=description, skippable=True)
     checks = [dg.AssetCheckSpec(check, asset=asset, description=text) for check, text in CHECKS.items()]
 
     @dg.multi_asset(specs=[spec], check_specs=checks, name=asset, can_subset=True)
@@ -83,17 +81,16 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str) -> Iterat
         with capture_interrupts():
             drained = drain(house.settings, feed, lake, run_id=context.run_id, stopped=check_captured_interrupt)
     except Fenced as error:
-        context.log.warning(f"another drain took over; this one ends: {error}")
+        context.log.warning("another drain took over; this one ends: %s", error)
         drained = Drained(refused=str(error))
-    if drained.refused:
-        context.log.info(f"nothing done: {drained.refused}")
+    for stopped in drained.truncated:
+        context.log.error("stopped until a person accepts the loss: %s", stopped)
+    if drained.balance is None:
+        context.log.info("nothing done: %s", drained.refused)
         return
-    for error in drained.truncated:
-        context.log.error(f"stopped until a person accepts the loss: {error}")
-    counted = balance(house.settings, feed, lake)
-    context.log_event(dg.AssetMaterialization("dead_letters", metadata=_dead_letters(counted)))
-    yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=_metadata(drained, counted, lake, feed))
-    yield from _results(counted, feed.lake_table, complete=not drained.truncated)
+    context.log_event(dg.AssetMaterialization("dead_letters", metadata=_dead_letters(drained.balance)))
+    yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=_metadata(drained, drained.balance, lake, feed))
+    yield from _results(drained.balance, feed.lake_table, complete=not drained.truncated)
 
 
 def _metadata(drained: Drained, counted: Balance, lake: Lake, feed: Feed) -> dict[str, Any]:

@@ -92,7 +92,9 @@ def _stage_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Seq
         counts = _counts(rows, sensor_type, type_days)
         staged.remember(connection, counts.drop("sensors"))
     return [
-        Staged(Key(sensor_type, row["day"]), row["raw"], row["staged"], row["duplicates"], row["revisions"], row["sensors"])
+        Staged(
+            Key(sensor_type, row["day"]), row["raw"], row["staged"], row["duplicates"], row["revisions"], row["sensors"]
+        )
         for row in counts.iter_rows(named=True)
     ]
 

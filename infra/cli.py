@@ -6,19 +6,27 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from infra.commands import demo, doctor, logs, status, up
 from infra.local import places
 from sensorhouse.errors import Misconfigured, SensorhouseError
 from sensorhouse.settings import Settings
 
-# Each declares a subcommand and its function (settings, options) -> exit status. A new command is a line here.
-COMMANDS = (up.add_up, up.add_down, status.add, logs.add, doctor.add, demo.add)
+# Where each is declared, with its function (settings, options) -> exit status. A new command is a line here.
+COMMANDS = {
+    "demo": "infra.commands.demo:add",
+    "up": "infra.commands.up:add_up",
+    "down": "infra.commands.up:add_down",
+    "status": "infra.commands.status:add",
+    "logs": "infra.commands.logs:add",
+    "doctor": "infra.commands.doctor:add",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand: 0 done, 1 done but something is wrong, 2 told what to put right."""
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser(words[0] if words else None).parse_args(words)
     # `.env` and the state folder are the checkout's, wherever the command is called from.
     os.chdir(places.CHECKOUT)
     try:
@@ -33,12 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every subcommand with its options."""
+def parser(wanted: str | None) -> argparse.ArgumentParser:
+    """The wanted subcommand with its options, or all: what isn't wanted is not imported, which takes seconds."""
     top = argparse.ArgumentParser(prog="sensorhouse", description="Sensorhouse, on this machine.")
     commands = top.add_subparsers(required=True, metavar="command")
-    for add in COMMANDS:
-        add(commands)
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        module, function = COMMANDS[name].split(":")
+        getattr(import_module(module), function)(commands)
     return top
 
 

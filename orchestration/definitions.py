@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import checks, marts, raw, readings
+from assets import catalogue, checks, marts, raw, readings
 from assets.resources import House
 from orchestration import jobs, schedules, sensors
 from sensorhouse.settings import Settings
@@ -12,6 +12,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
     return dg.Definitions(
         assets=[
+            *catalogue.specs,
             raw.orders_topic,
             raw.readings_topic,
             raw.raw_orders,

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import dagster as dg
+
 from assets.readings import refresh_touched_keys
 from assets.resources import House
 from orchestration.jobs import build_marts, drain_orders, drain_readings
@@ -54,9 +55,7 @@ readings_lag = _drain_sensor("readings", drain_readings)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for one refresh run when partition keys were touched and every table has got their rows.",
 )
-def touched_keys(
-    context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
-) -> dg.RunRequest | dg.SkipReason:
+def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
     """Look for released keys."""
     try:
         with connect(house.settings.database_url) as connection:
@@ -77,9 +76,7 @@ def touched_keys(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for the marts when something they read has changed, once a minute at most.",
 )
-def marts_inputs(
-    context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
-) -> dg.RunRequest | dg.SkipReason:
+def marts_inputs(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
     """Compare a marker of what marts read with the one they were built at."""
     built_at, _, built_s = (context.cursor or "").partition(" ")
     try:

@@ -25,7 +25,8 @@ class Settings(BaseSettings):
 
     state_dir: Path = Field(Path(".local"), description="Where the local stack keeps data, logs and its secrets.")
     cache_dir: Path = Field(
-        Path("~/.cache/sensorhouse"), description="Where programs fetched for the local stack are kept, for every checkout."
+        Path("~/.cache/sensorhouse"),
+        description="Where programs fetched for the local stack are kept, for every checkout.",
     )
 
     kafka_brokers: str | None = Field(None, description="host:port,… of a Kafka that already runs.")
@@ -66,7 +67,9 @@ class Settings(BaseSettings):
     dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
     dagster_port: int = Field(3000, description="Port of Dagster's UI.")
     dagster_code_port: int = Field(4266, description="Port of the shared code server.")
-    dagster_max_runs: int = Field(4, ge=1, description="Runs that Dagster executes at once; the rest wait in its queue.")
+    dagster_max_runs: int = Field(
+        4, ge=1, description="Runs that Dagster executes at once; the rest wait in its queue."
+    )
 
     slice_rows: int = Field(200_000, ge=1, description="Readings that end a slice.")
     slice_bytes: int = Field(64 << 20, ge=1, description="Message bytes that end a slice.")
@@ -74,7 +77,9 @@ class Settings(BaseSettings):
     lake_flush_s: float = Field(10.0, ge=0, description="Seconds of slices put into one lake commit.")
     lake_flush_bytes: int = Field(64 << 20, ge=1, description="Decoded bytes put into one lake commit.")
     linger_s: float = Field(20.0, ge=0, description="Seconds a caught-up drain waits for more before it ends.")
-    max_run_s: float = Field(3600.0, gt=0, description="Seconds after which a drain ends and leaves the rest to the next.")
+    max_run_s: float = Field(
+        3600.0, gt=0, description="Seconds after which a drain ends and leaves the rest to the next."
+    )
 
     log_level: str = Field("info", description="debug, info, warning or error.")
 

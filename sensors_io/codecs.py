@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from secrets import randbits
+from typing import Any, cast
 
 import orjson
 import polars as pl
@@ -13,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.json
-from secrets import randbits
 
 from sensorhouse.errors import Invalid, UnsupportedType
 
@@ -39,19 +40,18 @@ REQUIRED = ("sensor_id", "sensor_type", "metric", "event_time", "value", "unit")
 REJECTED = pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), "reason": pl.String()})
 WHOLE_MESSAGE = -1
 
-_ARROW = pa.schema(
-    [
-        ("sensor_id", pa.string()),
-        ("sensor_type", pa.string()),
-        ("metric", pa.string()),
-        ("event_time", pa.timestamp("us", "UTC")),
-        ("value", pa.float64()),
-        ("unit", pa.string()),
-        ("quality", pa.int16()),
-        ("station", pa.string()),
-        ("attributes", pa.string()),
-    ]
-)
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "sensor_id": pa.string(),
+    "sensor_type": pa.string(),
+    "metric": pa.string(),
+    "event_time": pa.timestamp("us", "UTC"),
+    "value": pa.float64(),
+    "unit": pa.string(),
+    "quality": pa.int16(),
+    "station": pa.string(),
+    "attributes": pa.string(),
+}
+_ARROW = pa.schema(_ARROW_TYPES)
 # As JSON has it: times are text, and `attributes`, which can be any object, is left to the one-by-one way.
 _JSON_READING = pa.struct(
     [pa.field(f.name, pa.string() if f.name == "event_time" else f.type) for f in _ARROW if f.name != "attributes"]
@@ -102,7 +102,7 @@ def decode_upload(body: bytes, content_type: str) -> Decoded:
 
     Raises `UnsupportedType` for another content type and `Invalid` when the body as a whole can't be read.
     """
-    kind = content_type.split(";")[0].strip().lower()
+    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
     if kind not in (JSON, NDJSON, ARROW):
         raise UnsupportedType(f"send {JSON}, {NDJSON} or {ARROW}")
     decoded = decode([body], [kind])
@@ -152,9 +152,7 @@ def _decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decode
         .select("message", index=pl.int_ranges("rows", dtype=pl.Int32))
         .explode("index", empty_as_null=False)
     )
-    return Decoded(
-        places.hstack(readings), pl.DataFrame(rejected, schema=REJECTED, orient="row")
-    )
+    return Decoded(places.hstack(readings), pl.DataFrame(rejected, schema=REJECTED, orient="row"))
 
 
 def _read_arrow(message: bytes) -> pa.Table:
@@ -170,9 +168,7 @@ def _read_arrow(message: bytes) -> pa.Table:
         return table
     nothing = pa.nulls(table.num_rows)
     columns = [table.column(f.name) if f.name in schema.names else nothing for f in _ARROW]
-    return pa.table(
-        [column.cast(field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW
-    )
+    return pa.table([column.cast(field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW)
 
 
 def _check_columns(schema: pa.Schema) -> None:
@@ -204,7 +200,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-# JSON and NDJSON: every message becomes one line {"m": its number, "readings": [...]}, and Arrow reads all lines at once.
+# JSON and NDJSON: each message becomes a line {"m": its number, "readings": [...]}; Arrow reads all lines at once.
 
 
 def _decode_json(messages: Sequence[bytes], content_types: Sequence[str], positions: Sequence[int]) -> Decoded:
@@ -247,23 +243,21 @@ def _read_lines(arrays: Sequence[bytes], positions: Sequence[int]) -> pl.DataFra
     try:
         body.decode()
         table = pa.json.read_json(
-            pa.BufferReader(body),
+            io.BytesIO(body),
             read_options=pa.json.ReadOptions(block_size=len(body) + 1, use_threads=False),
             parse_options=pa.json.ParseOptions(explicit_schema=_JSON_LINES, unexpected_field_behavior="error"),
         )
     except (pa.ArrowException, UnicodeDecodeError):
         return None
-    lists = table.column("readings").combine_chunks()
+    lists = cast("pa.ListArray[Any]", table.column("readings").combine_chunks())
     numbers = pl.Series(table.column("m"))
     if lists.null_count or not numbers.equals(pl.int_range(first, first + len(arrays), eager=True)):
         return None
-    flat = lists.flatten()
+    flat = cast("pa.StructArray", lists.flatten())
     if flat.null_count:
         return None
     counts = pl.DataFrame({"message": pl.Series(positions, dtype=pl.UInt32), "rows": pc.list_value_length(lists)})
-    places = counts.select("message", index=pl.int_ranges("rows", dtype=pl.Int32)).explode(
-        "index", empty_as_null=False
-    )
+    places = counts.select("message", index=pl.int_ranges("rows", dtype=pl.Int32)).explode("index", empty_as_null=False)
     columns = pl.DataFrame(pa.Table.from_struct_array(flat))
     return places.hstack(columns.with_columns(attributes=pl.lit(None, dtype=pl.String)).select(READING.names()))
 

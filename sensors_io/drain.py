@@ -13,6 +13,7 @@ import structlog
 from sensorhouse.errors import LogTruncated
 from sensorhouse.settings import Settings
 from sensors_io import kafka
+from sensors_io.balance import Balance, balance
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
 from sensors_io.lake import Lake, MarkedTable
 from sensors_io.slices import Slice, SliceReader
@@ -39,6 +40,7 @@ class Drained:
     lake_commits: int = 0
     seconds: float = 0.0
     refused: str | None = None
+    balance: Balance | None = None
     truncated: list[LogTruncated] = field(default_factory=list)
 
 
@@ -75,6 +77,8 @@ def drain(
             readable = {p: offset for p, offset in next_offsets.items() if p not in lost}
             drained = _run(settings, feed, topic, readable, sinks, stopped)
             drained.truncated += truncated
+            # While the lock is held nobody else writes, so that the sinks can be compared.
+            drained.balance = balance(settings, feed, lake)
             return drained
         finally:
             sinks.close()
@@ -129,17 +133,15 @@ def _rate(read: Slice, batch: Batch, before: float) -> float:
 class _Sinks:
     """Both sinks, each written by a thread of its own while the next slice is read."""
 
-    def __init__(
-        self, settings: Settings, feed: Feed, lake: Lake, topic: kafka.Topic, run_id: str, step: Step
-    ) -> None:
+    def __init__(self, settings: Settings, feed: Feed, lake: Lake, topic: kafka.Topic, run_id: str, step: Step) -> None:
         self._settings, self._topic, self._step = settings, topic, step
         self._feed = feed
         self._loader = Loader(
             settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id
         )
-        by_day = {"partition_by": ["ingest_day"], "topic_id": topic.id}
-        self._raw = MarkedTable(lake, feed.lake_table, feed.lake_schema, **by_day)
-        self._dead = MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, **by_day)
+        by_day = ["ingest_day"]
+        self._raw = MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id)
+        self._dead = MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, partition_by=by_day, topic_id=topic.id)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
         self._loading: Future[None] | None = None
         self._flushing: Future[None] | None = None

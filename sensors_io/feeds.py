@@ -92,9 +92,9 @@ def decode_order_events(read: Slice) -> Batch:
 
 def _positions(read: Slice) -> pl.DataFrame:
     """Per message, by its place in the slice: partition, offset, ingested_at."""
-    return read.messages.select("partition", "offset", pl.col("ingested_at").cast(POSITION["ingested_at"])).with_row_index(
-        "message"
-    )
+    return read.messages.select(
+        "partition", "offset", pl.col("ingested_at").cast(POSITION["ingested_at"])
+    ).with_row_index("message")
 
 
 def _batch(read: Slice, positions: pl.DataFrame, rows: pl.DataFrame, rejected: pl.DataFrame) -> Batch:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
-from confluent_kafka.error import KafkaError
 
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
@@ -31,8 +38,8 @@ class LogRange:
     high_watermark: int
 
 
-def connection(settings: Settings) -> dict[str, object]:
-    """librdkafka's settings that every client of ours shares."""
+def connection(settings: Settings) -> dict[str, str | int | float | bool]:
+    """Librdkafka's settings that every client of ours shares."""
     return {"bootstrap.servers": settings.brokers, "log_level": 2, **settings.kafka_config}
 
 
@@ -79,9 +86,7 @@ def ensure_topics(settings: Settings) -> None:
     """Make the two topics if they aren't there; the broker stamps each message with the time it saw it."""
     names = (settings.orders_topic, settings.readings_topic)
     config = {"message.timestamp.type": "LogAppendTime"}
-    wanted = [
-        NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config) for name in names
-    ]
+    wanted = [NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config) for name in names]
     client = admin(settings)  # Held on to: its answers are lost with it.
     for made in client.create_topics(wanted, request_timeout=ANSWER_WITHIN_S).values():
         try:

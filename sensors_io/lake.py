@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
 from sensorhouse.settings import Settings
@@ -170,12 +171,9 @@ class MarkedTable:
         return set(held.select("partition").unique().collect().get_column("partition").to_list())
 
 
-def _arrow_schema(schema: pl.Schema) -> object:
+def _arrow_schema(schema: pl.Schema) -> pa.Schema:
     return schema.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
 
-def _arrow(rows: pl.DataFrame) -> object:
+def _arrow(rows: pl.DataFrame) -> pa.Table:
     return rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-__all__ = ["Lake", "MarkedTable", "TableNotFoundError", "open_lake"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import polars as pl
@@ -57,7 +57,8 @@ _EVENT = TypeAdapter(OrderEvent)
 
 def decode(messages: Sequence[bytes]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Events (`message`, its place in the sequence, and ORDER_EVENT), and the rest (`message`, `reason`)."""
-    events, rejected = [], []
+    events: list[dict[str, Any]] = []
+    rejected: list[tuple[int, str]] = []
     # Orders come by the hundred, readings by the million: here one by one is fast enough.
     for at, message in enumerate(messages):
         try:
@@ -67,10 +68,9 @@ def decode(messages: Sequence[bytes]) -> tuple[pl.DataFrame, pl.DataFrame]:
             where = ".".join(str(part) for part in first["loc"])
             rejected.append((at, f"not an order event: {where}: {first['msg']}".replace(": :", ":")[:200]))
             continue
-        events.append({**event.model_dump(mode="python"), "message": at})
+        ids = {"event_id": str(event.event_id), "order_id": str(event.order_id)}
+        events.append(event.model_dump() | ids | {"message": at})
     schema = {"message": pl.UInt32(), **ORDER_EVENT}
-    for event in events:
-        event["event_id"], event["order_id"] = str(event["event_id"]), str(event["order_id"])
     return (
         pl.DataFrame(events, schema=schema, orient="row"),
         pl.DataFrame(rejected, schema={"message": pl.UInt32, "reason": pl.String}, orient="row"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import polars as pl
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.error import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sensorhouse.errors import DependencyDown
 from sensors_io.kafka import Topic
@@ -75,7 +75,7 @@ class SliceReader:
                 if message.error() is None:
                     messages.append(message)
                     size += len(message.value() or b"")
-                    ends[message.partition()] = message.offset() + 1
+                    ends[_partition(message)] = _offset(message) + 1
                 else:
                     self._note(message, ends)
         if messages:
@@ -93,11 +93,12 @@ class SliceReader:
     def _note(self, message: Message, ends: dict[int, int]) -> None:
         error = message.error()
         assert error is not None
-        if error.code() == KafkaError._PARTITION_EOF:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
             # The log's end, which lies after the last message where a transaction was aborted or marked.
-            ends[message.partition()] = max(message.offset(), ends.get(message.partition(), 0))
-        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            self.lost[message.partition()] = error.str()
+            partition = _partition(message)
+            ends[partition] = max(_offset(message), ends.get(partition, 0))
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            self.lost[_partition(message)] = error.str()
         elif error.fatal() or not error.retriable():
             raise DependencyDown(f"reading {self._topic.name}: {error.str()}") from KafkaException(error)
 
@@ -105,19 +106,27 @@ class SliceReader:
 def _frame(messages: list[Message]) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "partition": [message.partition() for message in messages],
-            "offset": [message.offset() for message in messages],
+            "partition": [_partition(message) for message in messages],
+            "offset": [_offset(message) for message in messages],
             "ingested_at": [message.timestamp()[1] for message in messages],
             "content_type": [_content_type(message) for message in messages],
             "value": [message.value() or b"" for message in messages],
         },
         schema={**MESSAGE, "ingested_at": pl.Int64()},
-    ).cast(dict(MESSAGE))
+    ).cast(MESSAGE)
+
+
+def _partition(message: Message) -> int:
+    return cast("int", message.partition())
+
+
+def _offset(message: Message) -> int:
+    return cast("int", message.offset())
 
 
 def _content_type(message: Message) -> str:
     """The header's, in lower case and without parameters; JSON for a message without one."""
-    for name, value in message.headers() or ():
+    for name, value in cast("list[tuple[str, object]]", message.headers() or []):
         if name.lower() == "content-type":
             text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
             return text.split(";")[0].strip().lower()

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.tokens import Tokens
 from sensorhouse.settings import Settings
-from sensors_io.receipts import read
 from warehouse.database import connect
 
 PROBLEM = "application/problem+json"
@@ -40,11 +39,6 @@ class Api:
         """The id of one of the demo's users."""
         ((user_id,),) = self.rows("select user_id from users where username = %s", user)
         return UUID(str(user_id))
-
-    def offsets(self, upload: httpx.Response) -> list[int]:
-        """The offsets of an upload's messages."""
-        receipt = read(upload.json()["receipt_id"], self.settings.signing_key)
-        return [place.offset for place in receipt.places]
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the warehouse answers."""

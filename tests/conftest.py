@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorhouse.errors import PartMissing
 from sensorhouse.settings import PREFIX, Settings
 from tests.servers import Servers, fetch_programs, start_servers
 
@@ -21,7 +22,10 @@ def pytest_configure() -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch and build the servers' programs, where they aren't there yet, outside of any test's time."""
     if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):
-        fetch_programs()
+        try:
+            fetch_programs()
+        except PartMissing as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,9 @@ class Batch:
         )
 
     def counts(self) -> pl.DataFrame:
-        """One row per partition: partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at."""
+        """One row per partition: partition, start_offset, end_offset, messages, rows, dead_letters and
+        newest_ingested_at.
+        """
         covered = pl.DataFrame(
             [(partition, covered.start, covered.end) for partition, covered in self.ranges.items()],
             schema={"partition": pl.Int32, "start_offset": pl.Int64, "end_offset": pl.Int64},

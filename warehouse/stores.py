@@ -85,7 +85,7 @@ class ReadingStore:
             """
         )
         cursor.execute(f"select series_id, {', '.join(_SERIES_KEY)} from series natural join incoming_series")
-        found = pl.DataFrame(cursor.fetch_arrow_table()).cast(dict(_SERIES))
+        found = pl.DataFrame(cursor.fetch_arrow_table()).cast(_SERIES)
         self._series = pl.concat([self._series, found])
 
 

@@ -20,6 +20,7 @@ from infra.demo.count import Row
 from infra.local import dagster, places, services, state
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
+from sensors_io.codecs import ARROW
 from warehouse import staged
 from warehouse.accounts import seed_demo
 from warehouse.database import connect
@@ -87,6 +88,7 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     rows = count.rows(before, after, orders, readings)
     console.print(_table(rows))
     console.print(f"order events by status: {_listed(orders.statuses)}")
+    twice_sent = readings.sent_twice
     twice, revised = rows[1].duplicates, after.staged.revisions - before.staged.revisions
     console.print(
         f"readings sent twice: {readings.sent_twice}, refused by the API: {readings.rejected}, revised: {revised}"
@@ -138,7 +140,7 @@ def _stay(settings: Settings, console: Console) -> None:
         with Client(services.url(settings), "gateway") as gateway, Client(services.url(settings), "ada") as ada:
             for second in range(40 * 60):  # A token is good for an hour.
                 batch = traffic.live_batch(recordings, second)
-                gateway.upload(traffic.body(batch, traffic.ARROW), traffic.ARROW)
+                gateway.upload(traffic.body(batch, ARROW), ARROW)
                 if second % ORDER_EVERY_S == 0:
                     ada.order(*traffic.some_order(chosen))
                 time.sleep(EVERY_S)

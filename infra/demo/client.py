@@ -10,7 +10,7 @@ import httpx
 from sensorhouse.errors import DependencyDown
 
 # The demo's users are made by the demo, on the local stack only.
-PASSWORD = "sensorhouse-demo"
+PASSWORD = "sensorhouse-demo"  # noqa: S105
 
 
 class Client:

@@ -55,7 +55,7 @@ def count(settings: Settings) -> Census:
 
 
 def wait_until_settled(settings: Settings, *, within_s: float) -> None:
-    """Wait until everything has been drained and every touched key refreshed; raises `DependencyDown` if not in time."""
+    """Wait until all is drained and every touched key refreshed; raises `DependencyDown` if not in time."""
     deadline = time.monotonic() + within_s
     while True:
         with connect(settings.database_url) as connection:

@@ -38,7 +38,7 @@ def code_server(settings: Settings) -> Part:
         prepare=lambda: prepare(settings),
         # Runs: a drain goes on, and holds its lock, while the code server is started again.
         children_go_on=True,
-        stop_within_s=2,
+        stop_within_s=1.5,
     )
 
 
@@ -53,19 +53,21 @@ def webserver(settings: Settings) -> Part:
         environment=lambda: _environment(settings),
         address=url(settings),
         ports=(Port(port, "DAGSTER_PORT", host),),
-        stop_within_s=3,
+        stop_within_s=2.5,
     )
 
 
 def daemon(settings: Settings) -> Part:
     """Ticks schedules and sensors, and takes runs from the queue."""
+    # Every tick is told in the UI; a line for each would fill the log.
+    quiet = ["--log-level", "warning", "--log-format", "json"]
     return Part(
         name="daemon",
-        command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), "--log-format", "json"),
+        command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), *quiet),
         is_ready=lambda since: reported(url(settings), since) >= DAEMONS,
         environment=lambda: _environment(settings),
         address="(no port)",
-        stop_within_s=3,
+        stop_within_s=2.5,
     )
 
 

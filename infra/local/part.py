@@ -40,7 +40,7 @@ class Part:
     children_go_on: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_s: float = 60.0
-    stop_within_s: float = 5.0
+    stop_within_s: float = 4.0
 
 
 def mark(settings: Settings) -> dict[str, str]:

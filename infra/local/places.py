@@ -75,8 +75,8 @@ def drop_data(settings: Settings) -> None:
     """Remove the stack's data, logs and secrets."""
     if (state_dir(settings) / "stack.id").exists():
         # Only a folder that is a stack's: the setting may name any.
-        shutil.rmtree(postgres_data(settings), ignore_errors=True)
-        shutil.rmtree(state_dir(settings))
+        for folder in {postgres_data(settings).parent, state_dir(settings)}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def postgres_programs(installed: Path, name: str) -> Path:

@@ -33,7 +33,7 @@ def api(settings: Settings) -> Part:
         environment=lambda: environment(settings),
         address=url(settings),
         ports=(Port(port, "API_PORT", host),),
-        stop_within_s=4,
+        stop_within_s=3,
     )
 
 
@@ -45,7 +45,7 @@ def relay(settings: Settings) -> Part:
         is_ready=lambda _: _relay_leads(settings),
         environment=lambda: environment(settings),
         address="(no port)",
-        stop_within_s=3,
+        stop_within_s=2.5,
     )
 
 

@@ -24,7 +24,8 @@ LOOK_EVERY_S = 0.25
 # A part that lived this long is not in a loop of crashes: the next crash waits as little as a first one.
 STEADY_AFTER_S = 60.0
 LONGEST_BACK_OFF_S = 30.0
-RUNS_END_WITHIN_S = 5.0
+# With what the parts may take (`stop_within_s`) it adds up to less than 15 s.
+RUNS_END_WITHIN_S = 4.0
 
 
 class Ended(BaseException):

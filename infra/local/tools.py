@@ -70,7 +70,7 @@ def versitygw_folder(settings: Settings) -> Path:
 def go(settings: Settings) -> Path:
     """A Go that builds the S3 server."""
     found = machine_go()
-    return Path(found) if found else _wheels(settings, "go") / "bin" / "go"
+    return Path(found) if found else _wheels(settings, "go") / "go" / "bin" / "go"
 
 
 def machine_go() -> str | None:

@@ -15,7 +15,7 @@ from tests.readings import feeds
 def main() -> None:
     """Print each step that is reached; the n-th is the last."""
     feed, last = sys.argv[1], int(sys.argv[2])
-    settings = Settings(_env_file=None, **{})
+    settings = Settings(_env_file=None)
     reached = 0
 
     def step(name: str) -> None:

@@ -145,7 +145,11 @@ def arrow_of(**columns: pa.Array) -> bytes:
 
 def columns() -> dict[str, pa.Array]:
     text = {name: pa.array([name]) for name in ("sensor_id", "sensor_type", "metric", "unit")}
-    return {**text, "event_time": pa.array([NOON], pa.timestamp("ms", "Europe/Paris")), "value": pa.array([1], pa.int32())}
+    return {
+        **text,
+        "event_time": pa.array([NOON], pa.timestamp("ms", "Europe/Paris")),
+        "value": pa.array([1], pa.int32()),
+    }
 
 
 def test_an_arrow_stream_of_other_widths_is_taken() -> None:

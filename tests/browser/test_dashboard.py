@@ -1,0 +1,114 @@
+"""The live dashboard, as somebody sees it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from infra.examples import load, shifted_to_end_at
+from infra.local import services
+from sensorhouse.settings import Settings
+from sensors_io.codecs import ARROW, encode
+from sensors_io.drain import drain
+from sensors_io.lake import open_lake
+from tests.readings import feeds
+from warehouse.accounts import DEMO_PASSWORD
+from warehouse.database import connect
+
+MOVES_WITHIN_MS = 15_000
+
+
+def sign_in(page: Page, site: Settings, password: str = DEMO_PASSWORD) -> None:
+    page.goto(services.url(site))
+    page.get_by_label("Username").fill("vera")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def upload(site: Settings, name: str) -> int:
+    """Send a recording as a gateway does; returns how many readings were accepted."""
+    with httpx.Client(base_url=services.url(site), timeout=30) as client:
+        form = {"username": "gateway", "password": DEMO_PASSWORD}
+        token = client.post("/auth/token", data=form).raise_for_status().json()["access_token"]
+        recording = shifted_to_end_at(load(name), datetime.now(UTC).replace(microsecond=0))
+        headers = {"authorization": f"Bearer {token}", "content-type": ARROW}
+        sent = client.post("/sensors/data", content=encode(recording), headers=headers).raise_for_status()
+        accepted: int = sent.json()["accepted"]
+        return accepted
+
+
+def drain_readings(site: Settings) -> None:
+    brisk = site.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+    drain(brisk, feeds(brisk)["readings"], open_lake(brisk), run_id="test")
+
+
+def mark_anomalies(site: Settings) -> None:
+    """As the anomalies asset does: the slowest readings stand out."""
+    with connect(site.database_url) as connection:
+        connection.execute(
+            """
+            insert into anomalies
+            select sensor_id, sensor_type, metric, event_time, day, value, unit, -9, 60, 5, 'robust_z'
+            from readings
+            where value < 5
+            """
+        )
+
+
+def expect_tile(page: Page, name: str, number: str) -> None:
+    figure = page.locator(".tile", has=page.get_by_text(name, exact=True)).locator(".figure")
+    expect(figure).to_have_text(number, timeout=MOVES_WITHIN_MS)
+
+
+def test_uploaded_readings_show_without_a_reload(page: Page, site: Settings) -> None:
+    sign_in(page, site)
+    expect_tile(page, "Readings stored", "0")
+    accepted = upload(site, "speed_7578")
+    # Waiting in Kafka first, then loaded.
+    expect(page.locator("#tiles")).to_contain_text(re.compile(r"Lag\s*[1-9]"), timeout=MOVES_WITHIN_MS)
+    drain_readings(site)
+    expect_tile(page, "Readings stored", f"{accepted:,}")
+    expect_tile(page, "Lag", "0")
+    expect(page.locator("#rates .scatterlayer .js-line")).to_be_visible()
+
+
+def test_a_chosen_anomaly_is_drawn_on_its_curve(page: Page, site: Settings) -> None:
+    upload(site, "speed_7578")
+    drain_readings(site)
+    mark_anomalies(site)
+    sign_in(page, site)
+    choices = page.locator("#episode label")
+    expect(choices).not_to_have_count(0, timeout=MOVES_WITHIN_MS)
+    expect(page.locator("#curve-title")).to_contain_text("SPD-100-0001", timeout=MOVES_WITHIN_MS)
+    expect(page.locator("#curve .points path").first).to_be_visible(timeout=MOVES_WITHIN_MS)
+    if choices.count() > 1:
+        choices.last.click()
+        expect(choices.last).to_have_class(re.compile("selected"))
+        # The choice outlives the next refreshes.
+        page.wait_for_timeout(5_000)
+        expect(choices.last).to_have_class(re.compile("selected"))
+
+
+def test_a_part_that_is_away_is_told_with_the_reason(page: Page, site: Settings) -> None:
+    sign_in(page, site)
+    away = page.locator("#parts li.ill", has_text="Dagster webserver")
+    expect(away).to_be_visible(timeout=MOVES_WITHIN_MS)
+    expect(away.locator(".detail")).not_to_be_empty()
+    expect(page.locator("#overall")).to_contain_text("need")
+
+
+def test_a_wrong_password_is_told_and_changes_nothing(page: Page, site: Settings) -> None:
+    sign_in(page, site, password="not the password")
+    expect(page.get_by_role("alert")).to_have_text("wrong username or password")
+    page.goto(services.url(site))
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_page_fits_a_telephone(page: Page, site: Settings) -> None:
+    page.set_viewport_size({"width": 400, "height": 860})
+    sign_in(page, site)
+    expect_tile(page, "Readings stored", "0")
+    assert page.evaluate("document.documentElement.scrollWidth") == 400

@@ -1,0 +1,143 @@
+"""The relay: every event of the outbox reaches Kafka, an order's one after another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import orjson
+import pytest
+from confluent_kafka import Message, TopicPartition
+
+from sensorhouse.settings import Settings, inherited_environment
+from sensors_io import kafka, order_events, relay
+from tests.api import Api
+from tests.servers import Servers
+from warehouse.database import connect
+
+
+@contextmanager
+def relaying(settings: Settings) -> Iterator[None]:
+    stopping = threading.Event()
+    thread = threading.Thread(target=relay.run, args=(settings, stopping))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def until(holds: Callable[[], bool], *, within_s: float = 30) -> None:
+    give_up_at = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def unpublished(settings: Settings) -> int:
+    with connect(settings.database_url) as connection:
+        row = connection.execute("select count(*) from outbox where published_at is null").fetchone()
+    return int(row[0]) if row else 0
+
+
+def published(settings: Settings) -> list[Message]:
+    client = kafka.admin(settings)
+    ranges = kafka.log_ranges(client, kafka.describe(client, settings.orders_topic))
+    consumer = kafka.consumer(settings)
+    consumer.assign([TopicPartition(settings.orders_topic, partition, held.low) for partition, held in ranges.items()])
+    wanted = sum(held.high_watermark - held.low for held in ranges.values())
+    found = consumer.consume(wanted, timeout=20) if wanted else []
+    consumer.close()
+    return found
+
+
+async def order_with_steps(api: Api, *steps: str) -> str:
+    order_id: str = (await api("POST", "/orders/", "ada", json={"sku": "TMP-100", "quantity": 1})).json()["order_id"]
+    for step in steps:
+        moved = await api("PUT", f"/orders/{order_id}/status", "olivia", json={"status": step})
+        assert moved.status_code == 200
+    return order_id
+
+
+def assert_every_event_in_order(settings: Settings) -> None:
+    """Each order's versions are all there and rise; an event that is there twice is the same event."""
+    with connect(settings.database_url) as connection:
+        events = connection.execute("select event_id::text, order_id::text, version from order_events").fetchall()
+    seen: dict[str, str] = {}
+    last: dict[str, int] = {}
+    for message in published(settings):
+        event = orjson.loads(message.value() or b"")
+        assert (message.key() or b"").decode() == event["order_id"]
+        assert dict(message.headers() or []) == {"id": event["event_id"].encode(), "content-type": b"application/json"}
+        if event["event_id"] not in seen:
+            assert event["version"] == last.get(event["order_id"], 0) + 1
+            last[event["order_id"]] = event["version"]
+            seen[event["event_id"]] = event["order_id"]
+    assert seen.keys() == {event_id for event_id, _, _ in events}
+
+
+async def test_every_event_is_published_once_in_order_and_as_consumers_read_it(api: Api) -> None:
+    for _ in range(5):
+        await order_with_steps(api, "routed", "in_production", "in_test")
+    with relaying(api.settings):
+        until(lambda: unpublished(api.settings) == 0)
+    messages = published(api.settings)
+    assert len(messages) == 20
+    assert_every_event_in_order(api.settings)
+    events, rejected = order_events.decode([message.value() or b"" for message in messages])
+    assert (events.height, rejected.height) == (20, 0)
+
+
+async def test_of_two_relays_one_publishes_and_the_other_takes_over(api: Api) -> None:
+    with relaying(api.settings):
+        with relaying(api.settings):
+            await order_with_steps(api, "routed")
+            until(lambda: unpublished(api.settings) == 0)
+        await order_with_steps(api, "routed")
+        until(lambda: unpublished(api.settings) == 0)
+    assert len(published(api.settings)) == 4
+    assert_every_event_in_order(api.settings)
+
+
+async def test_nothing_is_lost_while_kafka_is_away(api: Api, servers: Servers) -> None:
+    with relaying(api.settings):
+        await order_with_steps(api)
+        until(lambda: unpublished(api.settings) == 0)
+        servers.kafka.kill()
+        await order_with_steps(api, "routed", "in_production")
+        assert unpublished(api.settings) == 3
+        servers.kafka.start()
+        until(lambda: unpublished(api.settings) == 0, within_s=60)
+    assert_every_event_in_order(api.settings)
+
+
+async def test_nothing_is_lost_while_postgres_is_away(api: Api, servers: Servers) -> None:
+    with relaying(api.settings):
+        await order_with_steps(api)
+        servers.postgres.kill()
+        servers.postgres.start()
+        await order_with_steps(api, "routed")
+        until(lambda: unpublished(api.settings) == 0)
+    assert_every_event_in_order(api.settings)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+async def test_the_process_ends_when_told(api: Api, end: signal.Signals) -> None:
+    environment = inherited_environment() | api.settings.as_environment()
+    process = subprocess.Popen([sys.executable, "-m", "sensors_io.relay"], env=environment)
+    try:
+        await order_with_steps(api)
+        until(lambda: unpublished(api.settings) == 0)
+        os.kill(process.pid, end)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
