@@ -79,7 +79,7 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str) -> Iterat
     try:
         # A request to end comes as a signal; looked at between slices, none is cut in two.
         with capture_interrupts():
-            drained = drain(house.settings, feed, lake, run_id=context.run_id, stopped=check_captured_interrupt)
+            drained = drain(house.settings, feed, lake, run_id=context.run.run_id, stopped=check_captured_interrupt)
     except Fenced as error:
         context.log.warning("another drain took over; this one ends: %s", error)
         drained = Drained(refused=str(error))

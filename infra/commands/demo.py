@@ -88,7 +88,6 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     rows = count.rows(before, after, orders, readings)
     console.print(_table(rows))
     console.print(f"order events by status: {_listed(orders.statuses)}")
-    twice_sent = readings.sent_twice
     twice, revised = rows[1].duplicates, after.staged.revisions - before.staged.revisions
     console.print(
         f"readings sent twice: {readings.sent_twice}, refused by the API: {readings.rejected}, revised: {revised}"
@@ -97,8 +96,8 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     for sensor_id, labelled, hit in found:
         console.print(f"labelled failures of {sensor_id}: {hit} of {labelled} found")
     console.print(
-        f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, in every table {settled - sent:.0f} s later; "
-        f"{time.monotonic() - began:.0f} s in all"
+        f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, "
+        f"in every table {settled - sent:.0f} s later; {time.monotonic() - began:.0f} s in all"
     )
     good = _is_complete(console, rows, orders, readings, twice, found)
     console.print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.local import dagster, kafka, postgres, services
+from infra.local import dagster, kafka, postgres, services, tools
 from infra.local.part import Part, nothing
 from sensorhouse.settings import Settings
 from sensors_io.kafka import ensure_topics
@@ -41,6 +41,14 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
 def parts(settings: Settings) -> list[Part]:
     """Every part, in the order in which they start."""
     return [part for stage in stages(settings) for part in stage.parts]
+
+
+def to_fetch(settings: Settings) -> list[str]:
+    """What the first start fetches into the cache, which takes a while."""
+    if settings.kafka_brokers:
+        return []
+    missing = {"Kafka": tools.jars_folder(settings).exists(), "Java": tools.has_java(settings)}
+    return [name for name, is_there in missing.items() if not is_there]
 
 
 def prepare(settings: Settings) -> None:

