@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from api.context import Reach, Services, SignedIn, one_of
 from api.fields import Email, Strict, Username, Word
 from sensorhouse.errors import TooMany, Unauthenticated
-from warehouse.accounts import DEMO_PASSWORD, User, create_user, find_credentials, register_customer
+from warehouse.accounts import User, create_user, find_credentials, register_customer
 from warehouse.passwords import LONGEST_BYTES, SHORTEST, UNKNOWN_USER, hash_password, matches
 from warehouse.pool import connected, transaction
 
@@ -75,7 +75,7 @@ async def register(wanted: Registration, services: Reach) -> User:
         return await register_customer(connection, wanted.username, password_hash, wanted.email)
 
 
-@router.post("/token", openapi_extra={"x-demo": {"username": "ada", "password": DEMO_PASSWORD}})
+@router.post("/token")
 async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach) -> Token:
     """Sign in; in the demo as `ada`, `gus`, `gateway`, `olivia`, `paul` or `vera`, password `sensorhouse-demo`."""
     found = None
@@ -91,7 +91,7 @@ async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()], services:
     return Token(access_token=services.tokens.make(user.user_id), expires_in=services.tokens.good_for_s)
 
 
-@router.get("/me")
+@router.get("/me", openapi_extra={"x-demo-user": "ada"})
 async def me(user: SignedIn) -> User:
     """Who you are signed in as."""
     return user

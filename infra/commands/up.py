@@ -41,7 +41,7 @@ def up(settings: Settings, *, detach: bool = False) -> int:
         if not ours:
             return _already(settings, console)
         complete = secrets.with_secrets(settings.model_copy(update={"state_dir": places.state_dir(settings)}))
-        supervisor.supervise(complete, console.print, when_up=lambda: welcome(complete, console))
+        supervisor.supervise(complete, _teller(console), when_up=lambda: welcome(complete, console))
     return 0
 
 
@@ -53,7 +53,7 @@ def down(settings: Settings, *, drop_data: bool = False) -> int:
         processes.send([found.supervisor], signal.SIGTERM)
         if processes.wait_ended([found.supervisor], DOWN_WITHIN_S):
             processes.send([found.supervisor], signal.SIGKILL)
-    supervisor.clean_up(settings, console.print)
+    supervisor.clean_up(settings, _teller(console))
     console.print("ended" if found else "nothing was running")
     if drop_data:
         places.drop_data(settings)
@@ -66,6 +66,11 @@ def welcome(settings: Settings, console: Console) -> None:
     console.print("\nSensorhouse is up")
     console.print(f"  API and dashboard  {services.url(settings)}")
     console.print(f"  Dagster            {dagster.url(settings)}\n")
+
+
+def _teller(console: Console) -> supervisor.Tell:
+    """Prints a line as it is: what looks like markup is somebody's log."""
+    return lambda line: console.print(line, markup=False)
 
 
 def _already(settings: Settings, console: Console) -> int:

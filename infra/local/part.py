@@ -39,7 +39,7 @@ class Part:
     folder: Path = places.CHECKOUT
     children_go_on: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
-    ready_within_s: float = 60.0
+    ready_within_s: float = 90.0
     stop_within_s: float = 4.0
 
 

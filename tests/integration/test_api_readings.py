@@ -30,7 +30,8 @@ async def asked(api: Api, path: str, **query: object) -> dict[str, Any]:
 
 def mark_anomaly(api: Api, sensor: str, at: datetime, score: float = 9.0, sensor_type: str = "temperature") -> None:
     api.rows(
-        "insert into anomalies values (%s, %s, 'temperature', %s, %s::timestamptz::date, 1, 'C', %s, 20, 1, 'test') returning 1",
+        "insert into anomalies values"
+        " (%s, %s, 'temperature', %s, %s::timestamptz::date, 1, 'C', %s, 20, 1, 'test') returning 1",
         sensor,
         sensor_type,
         at,

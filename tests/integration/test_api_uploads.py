@@ -7,30 +7,19 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
-from sensorhouse.settings import Settings
-from sensors_io import codecs, kafka
+from sensors_io import codecs
 from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload, encode
 from sensors_io.receipts import read
 from sensors_io.uploads import partition_of
 from tests.api import Api, assert_problem
 from tests.readings import many, reading
+from tests.topics import messages
 
 
-def messages(settings: Settings) -> list[Message]:
-    """All that the topic of readings holds."""
-    client = kafka.admin(settings)
-    ranges = kafka.log_ranges(client, kafka.describe(client, settings.readings_topic))
-    consumer = kafka.consumer(settings)
-    consumer.assign(
-        [TopicPartition(settings.readings_topic, partition, held.low) for partition, held in ranges.items()]
-    )
-    wanted = sum(held.high_watermark - held.low for held in ranges.values())
-    found = consumer.consume(wanted, timeout=20) if wanted else []
-    consumer.close()
-    assert len(found) == wanted
-    return found
+def uploaded(api: Api) -> list[Message]:
+    return messages(api.settings, api.settings.readings_topic)
 
 
 def lines(readings: list[dict[str, Any]]) -> bytes:
@@ -52,7 +41,7 @@ async def test_every_form_of_upload_arrives_as_arrow_with_each_sensor_in_its_par
     response = await api("POST", "/sensors/data", "gateway", content=body, headers={"content-type": kind})
     assert response.status_code == 202, response.text
     assert (response.json()["accepted"], response.json()["rejected"]) == (200, [])
-    found = messages(api.settings)
+    found = uploaded(api)
     decoded = codecs.decode([message.value() or b"" for message in found], [ARROW] * len(found))
     assert sorted(decoded.readings["value"]) == [float(i) for i in range(200)]
     for message in found:
@@ -65,7 +54,7 @@ async def test_every_form_of_upload_arrives_as_arrow_with_each_sensor_in_its_par
 async def test_a_receipt_says_where_every_reading_is(api: Api) -> None:
     response = await api("POST", "/sensors/data", "gateway", json=SENT)
     receipt = read(response.json()["receipt_id"], api.settings.signing_key)
-    found = {(message.partition(), message.offset()): message for message in messages(api.settings)}
+    found = {(message.partition(), message.offset()): message for message in uploaded(api)}
     assert {(place.partition, place.offset) for place in receipt.places} == found.keys()
     assert sum(place.count for place in receipt.places) == 200
     for place in receipt.places:
@@ -100,14 +89,14 @@ async def test_the_same_idempotency_key_gives_the_same_upload_id(api: Api) -> No
 async def test_a_trace_is_passed_on(api: Api) -> None:
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
     await api("POST", "/sensors/data", "gateway", json=[reading()], headers={"traceparent": trace})
-    (message,) = messages(api.settings)
+    (message,) = uploaded(api)
     assert dict(message.headers() or [])["traceparent"] == trace.encode()
 
 
 @pytest.mark.parametrize("user", ["ada", "vera", "paul"])
 async def test_only_devices_and_operators_upload(api: Api, user: str) -> None:
     assert_problem(await api("POST", "/sensors/data", user, json=[reading()]), 403)
-    assert messages(api.settings) == []
+    assert uploaded(api) == []
 
 
 async def test_a_large_upload_becomes_messages_of_at_most_half_a_megabyte(api: Api) -> None:
@@ -116,5 +105,5 @@ async def test_a_large_upload_becomes_messages_of_at_most_half_a_megabyte(api: A
         "POST", "/sensors/data", "gateway", content=lines(readings), headers={"content-type": NDJSON}
     )
     assert response.json()["accepted"] == 60_000
-    sizes = [len(message.value() or b"") for message in messages(api.settings)]
+    sizes = [len(message.value() or b"") for message in uploaded(api)]
     assert max(sizes) <= 512 << 10

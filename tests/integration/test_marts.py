@@ -125,7 +125,7 @@ def test_any_password_reaches_dbt_as_it_is(settings: Settings) -> None:
     with connect(settings.database_url) as connection:
         quoted = password.replace("'", "''")
         connection.execute("drop role if exists odd_one")
-        connection.execute(f"create role odd_one login password '{quoted}'")  # type: ignore[arg-type]
+        connection.execute(f"create role odd_one login password '{quoted}'")
     parts = urlsplit(settings.database_url)
     netloc = f"odd_one:{quote(password, safe='')}@{parts.hostname}:{parts.port}"
     odd = Settings(_env_file=None, postgres_url=urlunsplit(parts._replace(netloc=netloc)))

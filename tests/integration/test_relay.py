@@ -13,12 +13,13 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
 from sensorhouse.settings import Settings, inherited_environment
-from sensors_io import kafka, order_events, relay
+from sensors_io import order_events, relay
 from tests.api import Api
 from tests.servers import Servers
+from tests.topics import messages
 from warehouse.database import connect
 
 
@@ -49,14 +50,7 @@ def unpublished(settings: Settings) -> int:
 
 
 def published(settings: Settings) -> list[Message]:
-    client = kafka.admin(settings)
-    ranges = kafka.log_ranges(client, kafka.describe(client, settings.orders_topic))
-    consumer = kafka.consumer(settings)
-    consumer.assign([TopicPartition(settings.orders_topic, partition, held.low) for partition, held in ranges.items()])
-    wanted = sum(held.high_watermark - held.low for held in ranges.values())
-    found = consumer.consume(wanted, timeout=20) if wanted else []
-    consumer.close()
-    return found
+    return messages(settings, settings.orders_topic)
 
 
 async def order_with_steps(api: Api, *steps: str) -> str:
@@ -89,10 +83,10 @@ async def test_every_event_is_published_once_in_order_and_as_consumers_read_it(a
         await order_with_steps(api, "routed", "in_production", "in_test")
     with relaying(api.settings):
         until(lambda: unpublished(api.settings) == 0)
-    messages = published(api.settings)
-    assert len(messages) == 20
+    found = published(api.settings)
+    assert len(found) == 20
     assert_every_event_in_order(api.settings)
-    events, rejected = order_events.decode([message.value() or b"" for message in messages])
+    events, rejected = order_events.decode([message.value() or b"" for message in found])
     assert (events.height, rejected.height) == (20, 0)
 
 
@@ -129,10 +123,14 @@ async def test_nothing_is_lost_while_postgres_is_away(api: Api, servers: Servers
     assert_every_event_in_order(api.settings)
 
 
+def start_relay(settings: Settings) -> subprocess.Popen[bytes]:
+    environment = inherited_environment() | settings.as_environment()
+    return subprocess.Popen([sys.executable, "-m", "sensors_io.relay"], env=environment)
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_the_process_ends_when_told(api: Api, end: signal.Signals) -> None:
-    environment = inherited_environment() | api.settings.as_environment()
-    process = subprocess.Popen([sys.executable, "-m", "sensors_io.relay"], env=environment)
+    process = start_relay(api.settings)
     try:
         await order_with_steps(api)
         until(lambda: unpublished(api.settings) == 0)

@@ -18,6 +18,9 @@ from infra.local import places, ports, state, supervisor
 from infra.local.state import PartState
 from sensorhouse.settings import Settings
 
+# Seven processes twice, on a machine that may have other things to do.
+pytestmark = pytest.mark.timeout(240)
+
 PARTS = {"postgres", "kafka", "code-server", "api", "relay", "webserver", "daemon"}
 
 
@@ -98,7 +101,7 @@ def test_down_ends_everything(stack: Stack) -> None:
     stack.up()
     began = time.monotonic()
     assert stack.sensorhouse("down").returncode == 0
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 20
     assert supervisor.leftovers(stack.settings) == []
     assert stack.sensorhouse("status").returncode == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -196,7 +197,7 @@ async def test_nobody_looks_while_nobody_watches() -> None:
 
 
 async def test_a_failed_look_keeps_the_last_value_and_tells_why() -> None:
-    answers = iter([1, DependencyDown("Postgres does not answer"), ValueError("odd"), 4])
+    answers: Iterator[int | Exception] = iter([1, DependencyDown("Postgres does not answer"), ValueError("odd"), 4])
 
     async def look() -> int:
         answer = next(answers, 4)

@@ -1,0 +1,79 @@
+"""The README's pictures, taken of the running stack: the live dashboard and Dagster's asset graph."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from infra.local import dagster, services
+from sensorhouse.errors import PartMissing
+from sensorhouse.settings import Settings
+from warehouse.accounts import DEMO_PASSWORD
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+SHOWS_WITHIN_MS = 30_000
+
+
+def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
+    """Take them all; returns the files, whose names tell what they show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"])
+        try:
+            return [
+                _dashboard(browser, settings, folder / "dashboard.png", width=1400, scheme="light"),
+                _dashboard(browser, settings, folder / "dashboard-dark.png", width=1400, scheme="dark"),
+                _dashboard(browser, settings, folder / "dashboard-narrow.png", width=400, scheme="light"),
+                _asset_graph(browser, settings, folder / "asset-graph.png"),
+            ]
+        finally:
+            browser.close()
+
+
+def _dashboard(browser: Browser, settings: Settings, file: Path, *, width: int, scheme: str) -> Path:
+    page = browser.new_page(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page.goto(services.url(settings))
+    if page.url.endswith("/sign-in"):
+        page.get_by_label("Username").fill("vera")
+        page.get_by_label("Password").fill(DEMO_PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+    page.locator("#updated", has_text="UTC").wait_for(timeout=SHOWS_WITHIN_MS)
+    page.locator("#curve .points path").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    _settle(page)
+    page.screenshot(path=file, full_page=True)
+    page.close()
+    return file
+
+
+def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
+    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    page.goto(f"{dagster.url(settings)}/asset-groups")
+    # Dagster hides its graph's nodes from scripts by name; their links are what stays from version to version.
+    page.locator("text=raw_readings").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    _settle(page)
+    page.screenshot(path=file)
+    page.close()
+    return file
+
+
+def _settle(page: Page) -> None:
+    """Let what moves come to rest."""
+    page.wait_for_timeout(4_000)
+
+
+def _chromium() -> str:
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None:
+        raise PartMissing("the pictures need Chromium: run `make browser`")
+    return found
+
+
+if __name__ == "__main__":
+    for picture in take(Settings.load()):
+        sys.stdout.write(f"{picture}\n")

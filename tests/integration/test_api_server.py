@@ -1,0 +1,88 @@
+"""The API behind its real server: what only a socket shows."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from api.tokens import Tokens
+from sensorhouse.settings import Settings, inherited_environment
+from tests.api import assert_problem
+from tests.readings import reading
+from warehouse.database import connect
+
+
+@pytest.fixture
+def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "asgi",
+        "--factory",
+        "--port",
+        str(port),
+        "api.app:create_app",
+    ]
+    process = subprocess.Popen(command, env=inherited_environment() | demo.as_environment())
+    url = f"http://127.0.0.1:{port}"
+    give_up_at = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"{url}/readyz").raise_for_status()
+            break
+        except httpx.HTTPError:
+            assert time.monotonic() < give_up_at
+            assert process.poll() is None
+            time.sleep(0.05)
+    yield url, process
+    process.kill()
+    process.wait()
+
+
+def headers(settings: Settings, user: str) -> dict[str, str]:
+    with connect(settings.database_url) as connection:
+        row = connection.execute("select user_id from users where username = %s", [user]).fetchone()
+    assert row
+    return {"authorization": f"Bearer {Tokens(settings).make(row[0])}", "content-type": "application/json"}
+
+
+def test_a_body_of_50_mb_is_refused_and_the_next_request_works(
+    demo: Settings, address: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    url, _ = address
+    body = b" " * (50 << 20)
+    with httpx.Client(base_url=url, headers=headers(demo, "gateway"), timeout=30) as client:
+        assert_problem(client.post("/sensors/data", content=body), 413)
+        assert_problem(client.post("/sensors/data", content=iter([body])), 413)
+        assert client.post("/sensors/data", json=[reading()]).status_code == 202
+        assert client.get("/metrics").status_code == 200
+
+
+def test_a_request_that_is_under_way_is_answered_before_the_server_ends(
+    demo: Settings, address: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    url, process = address
+    form = b"username=ada&password=sensorhouse-demo"
+    with socket.create_connection((url.removeprefix("http://").split(":")[0], int(url.rpartition(":")[2]))) as client:
+        # Checking a password takes long enough to be caught in the middle.
+        client.sendall(
+            b"POST /auth/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+            b"content-type: application/x-www-form-urlencoded\r\ncontent-length: %d\r\n\r\n" % len(form) + form
+        )
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        client.settimeout(10)
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    assert process.wait(20) == 0
