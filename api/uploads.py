@@ -16,11 +16,12 @@ from pydantic import BaseModel, Field
 from api import measures
 from api.context import Reach, one_of
 from api.problems import problem
+from sensorhouse.errors import Invalid
 from sensors_io import receipts
-from sensors_io.codecs import ARROW, JSON, NDJSON, READING, decode_upload
+from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload
 from sensors_io.publisher import Headers
 from sensors_io.receipts import Place, Receipt
-from sensors_io.uploads import split
+from sensors_io.uploads import UploadMessage, split
 from sensors_io.validation import judge
 from warehouse.accounts import User
 
@@ -84,38 +85,43 @@ async def upload(
     Idempotency-Key.
     """
     body = await request.body()
-    known_types = await services.sensor_types()
+    kind = request.headers.get("content-type", JSON)
     topic = services.settings.readings_topic
-    good, rejected = await to_thread.run_sync(
-        _sort_out, body, request.headers.get("content-type", JSON), known_types, limiter=services.decoding
+    known_types = await services.sensor_types()
+    partitions = await services.publisher.partition_count(topic)
+    messages, rejected = await to_thread.run_sync(
+        _prepare, body, kind, known_types, partitions, limiter=services.decoding
     )
     del body
     measures.readings_rejected.inc(rejected.height)
-    if good.is_empty():
+    if not messages:
         detail = "none of the readings can be taken" if rejected.height else "there are no readings in the body"
-        return problem(request.scope, 422, detail, title="Invalid", rejected=_as_json(rejected))
-    count = await services.publisher.partition_count(topic)
-    messages = await to_thread.run_sync(split, good, count, limiter=services.decoding)
+        return problem(request.scope, 422, detail, title=Invalid.title, rejected=_as_json(rejected))
     upload_id = uuid5(_NAMESPACE, f"{user.user_id}:{idempotency_key}") if idempotency_key else uuid4()
     headers = _headers(upload_id, request.headers.get("traceparent"))
     delivered = await services.publisher.deliver(topic, messages, headers)
-    measures.readings_accepted.inc(good.height)
+    accepted = sum(message.count for message in messages)
+    measures.readings_accepted.inc(accepted)
     places = (Place(at.partition, at.offset, sent.count) for sent, at in zip(messages, delivered, strict=True))
     receipt = Receipt(upload_id, topic, tuple(places))
     answer = {
         "receipt_id": receipts.sign(receipt, services.settings.signing_key),
-        "accepted": good.height,
+        "accepted": accepted,
         "rejected": _as_json(rejected),
     }
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 
 
-def _sort_out(body: bytes, content_type: str, known_types: frozenset[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The readings to take, and `index` and `reason` of the others in the order of the body."""
-    decoded = decode_upload(body, content_type)
+def _prepare(
+    body: bytes, kind: str, known_types: frozenset[str], partitions: int
+) -> tuple[list[UploadMessage], pl.DataFrame]:
+    """The messages to send, and `index` and `reason` of the readings that can't be, in the order of the body."""
+    decoded = decode_upload(body, kind)
     good, bad = judge(decoded.readings, sensor_types=known_types, seen_at=datetime.now(UTC))
-    rejected = pl.concat([decoded.rejected.select("index", "reason"), bad.select("index", "reason")])
-    return good.select(READING.names()), rejected.sort("index")
+    rejected = decoded.rejected.select("index", "reason")
+    if bad.height:
+        rejected = pl.concat([rejected, bad.select("index", "reason")])
+    return split(good, partitions) if good.height else [], rejected.sort("index")
 
 
 def _as_json(rejected: pl.DataFrame) -> Any:

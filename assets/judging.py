@@ -1,6 +1,6 @@
 """Anomalies of partition keys: staged readings held against their sensors' past, into lake and warehouse."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -46,6 +46,17 @@ class Judged:
     judged: int
     anomalies: int
     highest_score: float | None
+
+
+def followers(settings: Settings, keys: Iterable[Key]) -> list[Key]:
+    """These keys and the later ones that have them in their past: what to judge anew when the readings changed."""
+    found: set[Key] = set()
+    with connect(settings.database_url) as connection:
+        for sensor_type, type_days in by_type(keys).items():
+            for day in type_days:
+                later = staged.keys_after(connection, sensor_type, day, days=PAST.days)
+                found.update(Key(sensor_type, one) for one in (day, *later))
+    return sorted(found)
 
 
 def judge_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[Judged]:

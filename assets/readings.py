@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.judging import Judged, judge_keys
+from assets.judging import Judged, followers, judge_keys
 from assets.partition_keys import Key, day_by_type, define_sensor_types, key_of
 from assets.raw import raw_readings
 from assets.resources import House
@@ -73,9 +73,9 @@ def refresh_touched(context: dg.OpExecutionContext, house: dg.ResourceParam[Hous
 
 
 def refresh(house: House, keys: Sequence[Key]) -> Iterator[dg.AssetMaterialization]:
-    """Stage and judge these keys; yields a materialization of each asset for each key."""
+    """Stage these keys, judge them and the days whose past they are; yields a materialization of each."""
     made = list(stage_keys(house.settings, house.lake, keys))
-    found = list(judge_keys(house.settings, house.lake, keys))
+    found = list(judge_keys(house.settings, house.lake, followers(house.settings, keys)))
     for asset, results in (("readings", made), ("anomalies", found)):
         for result in results:
             yield dg.AssetMaterialization(asset, partition=result.key.partition_key, metadata=_metadata(result))

@@ -111,6 +111,15 @@ def replace_anomalies(
             copy.write_row(row)
 
 
+def keys_after(connection: psycopg.Connection, sensor_type: str, day: date, *, days: int) -> list[date]:
+    """The staged days of a sensor type from `day` to `days` later, both included."""
+    rows = connection.execute(
+        "select day from staged_keys where sensor_type = %s and day between %s and %s::date + %s order by 1",
+        [sensor_type, day, day, days],
+    )
+    return [row[0] for row in rows]
+
+
 def sensor_types(connection: psycopg.Connection) -> list[str]:
     """The catalogue's sensor types."""
     return [row[0] for row in connection.execute("select sensor_type from sensor_types order by 1")]

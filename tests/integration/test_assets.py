@@ -57,6 +57,18 @@ def test_touched_keys_are_staged_and_judged_in_one_run(brisk: Settings, instance
     assert keys == {"2026-11-19|temperature", "2026-11-20|temperature"}
 
 
+def test_a_late_day_has_the_days_after_it_judged_anew(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish_readings(brisk, [reading(value=99.0)])
+    for job in ("drain_readings", "refresh_touched_keys"):
+        run(brisk, instance, job)
+    assert warehouse_rows(brisk, "select count(*) from anomalies") == [(0,)]
+    late = [reading(at=NOON - timedelta(days=3) + timedelta(minutes=i), value=20 + i % 3) for i in range(60)]
+    publish_readings(brisk, late)
+    for job in ("drain_readings", "refresh_touched_keys"):
+        run(brisk, instance, job)
+    assert warehouse_rows(brisk, "select value from anomalies") == [(99.0,)]
+
+
 def test_a_key_can_be_materialized_alone_and_again(brisk: Settings, instance: dg.DagsterInstance) -> None:
     publish_readings(brisk, many(40))
     run(brisk, instance, "drain_readings")
