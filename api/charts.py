@@ -78,9 +78,11 @@ def curve_figure(episode: Episode, curve: Curve) -> Figure:
     return {"data": [measured, anomalous], "layout": layout}
 
 
-def empty_figure() -> Figure:
-    """Axes without anything, so that the page does not jump when data comes."""
-    return {"data": [], "layout": _layout(x={"visible": False}, y={"visible": False})}
+def empty_figure(reason: str = "") -> Figure:
+    """Axes without anything but the reason, so that the page does not jump when data comes."""
+    note = {"text": reason, "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    layout = _layout(x={"visible": False}, y={"visible": False}) | {"annotations": [note] if reason else []}
+    return {"data": [], "layout": layout}
 
 
 def _layout(*, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:

@@ -42,11 +42,12 @@ _TELL_AGE = """
     const seen = window.sensorhouse ??= {};
     if (seen.takenAt !== takenAt) Object.assign(seen, {takenAt, at: Date.now()});
     seen.since ??= Date.now();
-    const age = Math.round((Date.now() - (seen.at && takenAt ? seen.at : seen.since)) / 1000);
+    // In steps of ten, for those who have it read out.
+    const age = Math.floor((Date.now() - (takenAt ? seen.at : seen.since)) / 10000) * 10;
     const text = takenAt
-        ? `No new data for ${age} s. What you see is how it was at ${takenAt.slice(11, 19)} UTC.`
+        ? `No new data for more than ${age} s. What you see is how it was at ${takenAt.slice(11, 19)} UTC.`
         : "No data yet: the warehouse does not answer.";
-    return [takenAt ? `${takenAt.slice(11, 19)} UTC` : "–", text, age < 8];
+    return [takenAt ? `${takenAt.slice(11, 19)} UTC` : "–", text, age < 10];
 }
 """
 
@@ -124,7 +125,7 @@ def _add_callbacks(live: dash.Dash, app: FastAPI) -> None:
         try:
             episode = page.find((await dashboard().snapshot()).episodes, chosen)
             if episode is None:
-                return empty_figure(), ""
+                return empty_figure("Nothing abnormal to show yet"), ""
             return curve_figure(episode, await dashboard().curve(episode)), page.curve_title(episode)
         except DependencyDown:
             return no_update, no_update

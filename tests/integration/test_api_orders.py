@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api import context
 from tests.api import Api, assert_problem
 
 
@@ -104,6 +105,23 @@ async def test_lists_are_filtered_and_a_customer_sees_only_their_own(api: Api) -
     assert await listed("vera", "?customer_id=globex") == {theirs["order_id"]}
     assert await listed("vera", "?status=pending_approval") == {mine["order_id"]}
     assert_problem(await api("GET", "/orders/?customer_id=globex", "ada"), 403)
+
+
+async def test_a_customer_who_is_also_a_device_still_sees_only_their_own(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "USER_GOOD_FOR_S", 0.0)
+    theirs, mine = await placed(api), await placed(api, user="gus")
+    api.rows("update users set roles = '{customer,device}' where username = 'gus' returning 1")
+    listed = (await api("GET", "/orders/", "gus")).json()["items"]
+    assert [order["order_id"] for order in listed] == [mine["order_id"]]
+    assert_problem(await api("GET", f"/orders/{theirs['order_id']}", "gus"), 404)
+
+
+async def test_a_customer_without_a_customer_sees_nothing(api: Api) -> None:
+    api.rows("update users set customer_id = null where username = 'gus' returning 1")
+    assert_problem(await api("GET", "/orders/", "gus"), 403)
+    assert_problem(await api("POST", "/orders/", "gus", json={"sku": "TMP-100", "quantity": 1}), 403)
 
 
 async def test_another_customers_order_is_not_found_whatever_is_asked_of_it(api: Api) -> None:
