@@ -11,8 +11,9 @@ from assets.partition_keys import Key, by_type
 from assets.staging import days_of_type
 from sensorhouse.settings import Settings
 from sensors_io.lake import Lake
-from warehouse import staged
+from warehouse import locks, staged
 from warehouse.database import connect
+from warehouse.locks import Lock
 
 ANOMALIES = pl.Schema(
     {
@@ -68,7 +69,8 @@ def judge_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[
 
 
 def _judge_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Judged]:
-    with connect(settings.database_url) as connection, staged.alone(connection, sensor_type):
+    with connect(settings.database_url) as connection:
+        locks.wait_for(connection, Lock.STAGING, sensor_type)
         staged_rows = (
             lake.scan("readings")
             .filter(

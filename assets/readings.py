@@ -11,8 +11,9 @@ from assets.partition_keys import Key, day_by_type, define_sensor_types, key_of
 from assets.raw import raw_readings
 from assets.resources import House
 from assets.staging import Staged, stage_keys
-from warehouse import staged
+from warehouse import locks, staged
 from warehouse.database import connect
+from warehouse.locks import Lock
 
 # However many rounds: between two, the process that a run costs is already paid for.
 _MOST_ROUNDS = 100
@@ -55,7 +56,7 @@ def refresh_touched(context: dg.OpExecutionContext, house: dg.ResourceParam[Hous
     """One refresh run; ends when nothing more is released. Returns the number of keys."""
     refreshed = 0
     with connect(house.settings.database_url, autocommit=True) as connection:
-        if not staged.take_refresh_lock(connection):
+        if not locks.take(connection, Lock.REFRESH):
             context.log.info("nothing done: another refresh run is at work")
             return 0
         define_sensor_types(context.instance, staged.sensor_types(connection))

@@ -10,8 +10,9 @@ from assets.partition_keys import Key, by_type
 from sensorhouse.settings import Settings
 from sensors_io.codecs import READING
 from sensors_io.lake import Lake
-from warehouse import staged
+from warehouse import locks, staged
 from warehouse.database import connect
+from warehouse.locks import Lock
 
 IDENTITY = ("sensor_id", "metric", "event_time")
 _CONTENT = ("value", "unit", "quality", "station", "attributes", "sensor_type")
@@ -77,7 +78,8 @@ def stage_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[
 
 def _stage_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Staged]:
     # From reading to writing nobody else may stage this type, or an older look would overwrite a newer one.
-    with connect(settings.database_url) as connection, staged.alone(connection, sensor_type):
+    with connect(settings.database_url) as connection:
+        locks.wait_for(connection, Lock.STAGING, sensor_type)
         raw = (
             lake.scan("raw_readings")
             .filter(

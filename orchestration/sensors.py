@@ -13,6 +13,7 @@ from sensorhouse.errors import DependencyDown
 from sensors_io.lag import look
 from warehouse import changes, staged
 from warehouse.database import connect
+from warehouse.locks import Lock, is_held
 
 # Marts are built at most so often; the live page and the API read the tables themselves.
 MARTS_EVERY_S = 60
@@ -60,7 +61,7 @@ def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     try:
         with connect(house.settings.database_url) as connection:
             keys = {(touch.day, touch.sensor_type) for touch in staged.released(connection)}
-            refreshing = staged.is_refreshing(connection)
+            refreshing = is_held(connection, Lock.REFRESH)
     except DependencyDown as error:
         return dg.SkipReason(f"can't look: {error}")
     if not keys:

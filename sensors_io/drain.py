@@ -17,10 +17,11 @@ from sensors_io.balance import Balance, balance
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
 from sensors_io.lake import Lake, MarkedTable
 from sensors_io.slices import Slice, SliceReader
-from warehouse import ledger
+from warehouse import ledger, locks
 from warehouse.batches import Batch, merged
 from warehouse.database import connect
 from warehouse.load import Loader
+from warehouse.locks import Lock
 
 # A guess for the first slice; each later one goes by what the last slice held.
 _ROWS_PER_BYTE = 1 / 20
@@ -60,8 +61,8 @@ def drain(
     """
     client = kafka.admin(settings)
     topic = kafka.describe(client, feed.topic)
-    with connect(settings.database_url, autocommit=True) as locks:
-        if not ledger.take_drain_lock(locks, topic.id):
+    with connect(settings.database_url, autocommit=True) as connection:
+        if not locks.take(connection, Lock.DRAIN, topic.id):
             return Drained(refused="another drain of this topic is at work")
         ranges = kafka.log_ranges(client, topic)
         starts = {partition: held.low for partition, held in ranges.items()}

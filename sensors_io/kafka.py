@@ -55,6 +55,8 @@ def producer(settings: Settings) -> Producer:
         | {
             "enable.idempotence": True,
             "acks": "all",
+            # Java's rule, also that of `sensors_io.uploads`: a key has one partition, whoever sends it.
+            "partitioner": "murmur2_random",
             "linger.ms": 5,
             "compression.type": "lz4",
             "message.max.bytes": 1 << 20,

@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from warehouse import ledger
+from warehouse import ledger, locks
 from warehouse.database import connect
+from warehouse.locks import Lock
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
     with connect(settings.database_url) as connection:
         loaded = ledger.next_offsets(connection, topic.id)
         marks = ledger.lake_marks(connection, topic.id)
-        draining = ledger.is_draining(connection, topic.id)
+        draining = locks.is_held(connection, Lock.DRAIN, topic.id)
     partitions = {}
     for partition, log in held.items():
         reached = min(loaded.get(partition, log.low), marks.get(partition, log.low))

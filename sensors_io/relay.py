@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-import psycopg
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -16,8 +15,10 @@ from sensorhouse import logs
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 from sensors_io.kafka import producer
-from warehouse.database import connect
-from warehouse.outbox import OutboxRow, mark_published, take_lead, unpublished
+from warehouse import locks
+from warehouse.database import Connection, connect
+from warehouse.locks import Lock
+from warehouse.outbox import OutboxRow, mark_published, unpublished
 
 BATCH = 1000
 IDLE_S = 0.2
@@ -38,14 +39,14 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         try:
             with connect(settings.database_url, autocommit=True) as connection:
                 _lead(connection, kafka, settings.orders_topic, stopping)
-        except (DependencyDown, psycopg.OperationalError) as error:
+        except DependencyDown as error:
             log.warning("postgres_away", error=str(error))
             stopping.wait(AFTER_AN_ERROR_S)
     kafka.close()
 
 
-def _lead(connection: psycopg.Connection, kafka: Producer, topic: str, stopping: threading.Event) -> None:
-    while not take_lead(connection):
+def _lead(connection: Connection, kafka: Producer, topic: str, stopping: threading.Event) -> None:
+    while not locks.take(connection, Lock.RELAY):
         if stopping.wait(AFTER_AN_ERROR_S):
             return
     log.info("relay_leads", topic=topic)

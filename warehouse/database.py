@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import alembic.command
@@ -14,23 +15,22 @@ import sqlalchemy
 from psycopg import sql
 
 from sensorhouse.errors import DependencyDown
+from warehouse.locks import Lock
 
-# Any number will do, as long as nothing else in this database locks on it.
-MIGRATION_LOCK = 7_306_001
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 
 @contextmanager
-def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection]:
+def connect(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """A connection that commits on leaving, or rolls back on an error.
 
-    Raises `DependencyDown` when the server can't be reached.
+    Raises `DependencyDown` when the server can't be reached, or goes away meanwhile.
     """
     try:
-        connection = psycopg.connect(url, autocommit=autocommit, connect_timeout=5)
+        with psycopg.connect(url, autocommit=autocommit, connect_timeout=5) as connection:
+            yield connection
     except psycopg.OperationalError as error:
         raise DependencyDown(f"Postgres does not answer: {error}") from error
-    with connection:
-        yield connection
 
 
 def create_database(url: str) -> None:
@@ -48,7 +48,7 @@ def migrate(url: str) -> None:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"select pg_advisory_xact_lock({MIGRATION_LOCK})")
+        connection.exec_driver_sql(f"select pg_advisory_xact_lock({int(Lock.MIGRATION)}, 0)")
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
     engine.dispose()

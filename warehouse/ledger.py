@@ -1,4 +1,4 @@
-"""How far each partition has been loaded, and whether a drain is at work; for those who only look."""
+"""How far each partition has been loaded, for those who only look."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Mapping
 
 import polars as pl
 import psycopg
-
-# First half of the advisory lock that a living drain holds; the second half says which topic.
-DRAIN_LOCK = 7_306_002
 
 
 def next_offsets(connection: psycopg.Connection, topic_id: str) -> dict[int, int]:
@@ -34,31 +31,6 @@ def report_lake_marks(connection: psycopg.Connection, topic_id: str, marks: Mapp
         """,
         [(topic_id, partition, offset) for partition, offset in marks.items()],
     )
-
-
-def take_drain_lock(connection: psycopg.Connection, topic_id: str) -> bool:
-    """Hold the topic's drain for as long as this connection lives; False when another does."""
-    found = connection.execute("select pg_try_advisory_lock(%s, hashtext(%s))", [DRAIN_LOCK, topic_id]).fetchone()
-    return bool(found and found[0])
-
-
-def is_draining(connection: psycopg.Connection, topic_id: str) -> bool:
-    """Whether a living drain holds the topic."""
-    found = connection.execute(
-        """
-        select exists (
-            select from pg_locks
-            where locktype = 'advisory'
-                and database = (select oid from pg_database where datname = current_database())
-                and classid = %s
-                and objid = (hashtext(%s)::bigint & 4294967295)::oid
-                and objsubid = 2
-                and granted
-        )
-        """,
-        [DRAIN_LOCK, topic_id],
-    ).fetchone()
-    return bool(found and found[0])
 
 
 def totals(connection: psycopg.Connection, topic_id: str) -> pl.DataFrame:

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from warehouse.episodes import Episode, episodes
-from warehouse.ledger import DRAIN_LOCK
-from warehouse.outbox import RELAY_LOCK
+from warehouse.locks import Lock
 
 if TYPE_CHECKING:
     from warehouse.pool import Connection
@@ -61,7 +60,7 @@ async def metrics(connection: Connection, readings_topic: str) -> Metrics:
     offsets: dict[str, dict[int, int]] = {}
     for row in await connection.fetch("select topic_id, partition, next_offset from ledger"):
         offsets.setdefault(row["topic_id"], {})[row["partition"]] = row["next_offset"]
-    totals = await connection.fetchrow(_TOTALS, readings_topic, DRAIN_LOCK, RELAY_LOCK)
+    totals = await connection.fetchrow(_TOTALS, readings_topic, Lock.DRAIN, Lock.RELAY)
     assert totals
     return Metrics(
         **totals,
@@ -87,13 +86,13 @@ staged as (
     from staged_keys
 ),
 
--- A lock of two numbers has them in classid and objid and objsubid 2; one of one number has 1 and a high half of 0.
 locks as (
     select
-        count(*) filter (where objsubid = 2 and classid::bigint = $2::bigint) as draining,
-        count(*) filter (where objsubid = 1 and classid = 0 and objid::bigint = $3::bigint) > 0 as relay_leads
+        count(*) filter (where classid::bigint = $2::bigint) as draining,
+        count(*) filter (where classid::bigint = $3::bigint) > 0 as relay_leads
     from pg_locks
     where locktype = 'advisory'
+        and objsubid = 2
         and database = (select oid from pg_database where datname = current_database())
         and granted
 ),

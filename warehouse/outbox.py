@@ -9,9 +9,6 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-# Any number will do, as long as nothing else in this database locks on it.
-RELAY_LOCK = 7_306_002
-
 
 @dataclass(frozen=True)
 class OutboxRow:
@@ -20,12 +17,6 @@ class OutboxRow:
     id: UUID
     aggregateid: str
     payload: str
-
-
-def take_lead(connection: psycopg.Connection) -> bool:
-    """Whether this connection is now the one that publishes; it stays so until the connection ends."""
-    row = connection.execute("select pg_try_advisory_lock(%s)", [RELAY_LOCK]).fetchone()
-    return bool(row and row[0])
 
 
 def unpublished(connection: psycopg.Connection, limit: int) -> list[OutboxRow]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 import psycopg
-
-STAGING_LOCK = 7_306_003
-REFRESH_LOCK = 7_306_004
 
 
 @dataclass(frozen=True)
@@ -23,38 +19,6 @@ class Touch:
     topic_id: str
     partition: int
     end_offset: int
-
-
-@contextmanager
-def alone(connection: psycopg.Connection, sensor_type: str) -> Iterator[None]:
-    """Keep others from staging this sensor type until the transaction ends."""
-    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [STAGING_LOCK, sensor_type])
-    yield
-
-
-def take_refresh_lock(connection: psycopg.Connection) -> bool:
-    """Be the one refresh run for as long as this connection lives; False when another is."""
-    found = connection.execute("select pg_try_advisory_lock(%s)", [REFRESH_LOCK]).fetchone()
-    return bool(found and found[0])
-
-
-def is_refreshing(connection: psycopg.Connection) -> bool:
-    """Whether a living refresh run is at work."""
-    found = connection.execute(
-        """
-        select exists (
-            select from pg_locks
-            where locktype = 'advisory'
-                and database = (select oid from pg_database where datname = current_database())
-                and classid = 0
-                and objid = %s
-                and objsubid = 1
-                and granted
-        )
-        """,
-        [REFRESH_LOCK],
-    ).fetchone()
-    return bool(found and found[0])
 
 
 def released(connection: psycopg.Connection) -> list[Touch]:

@@ -12,7 +12,7 @@ from infra.local.ports import Port, reachable
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 from warehouse.database import connect
-from warehouse.outbox import take_lead
+from warehouse.locks import Lock, is_held
 
 
 def api(settings: Settings) -> Part:
@@ -55,10 +55,10 @@ def url(settings: Settings) -> str:
 
 
 def _relay_leads(settings: Settings) -> bool:
-    """Whether a relay publishes: we ask for its lead, are refused, and would let go at once."""
+    """Whether a relay publishes, which it does only with the lead."""
     try:
         with connect(settings.database_url) as connection:
-            return not take_lead(connection)
+            return is_held(connection, Lock.RELAY)
     except DependencyDown:
         return False
 
