@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check unit format browser reset clean
+.PHONY: help setup demo up down status test check unit format browser pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,9 @@ format: setup ## put the code into its form
 
 browser: ## a browser for the tests in tests/browser
 	@infra/install-chromium
+
+pictures: setup browser ## the README's pictures, of the stack that runs
+	$(BIN)/python -m infra.pictures
 
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data

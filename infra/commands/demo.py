@@ -11,12 +11,11 @@ import time
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
 from infra.commands.up import down
-from infra.demo import count, traffic
+from infra.demo import count, report, traffic
 from infra.demo.client import PASSWORD, Client
-from infra.demo.count import Row
+from infra.demo.report import Outcome
 from infra.local import dagster, places, services, state
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
@@ -68,6 +67,7 @@ def _up(settings: Settings) -> None:
 
 
 def _run(settings: Settings, console: Console, began: float) -> bool:
+    """Send, wait, count and tell; whether all is well."""
     url = services.url(settings)
     seed_demo(settings.database_url)
     count.wait_until_settled(settings, within_s=SETTLES_WITHIN_S)
@@ -83,51 +83,25 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
         f"all acknowledged after {sent - sending:.1f} s; waiting for the drains and the refresh of touched keys"
     )
     count.wait_until_settled(settings, within_s=SETTLES_WITHIN_S)
-    settled = time.monotonic()
+    staged_after_s = time.monotonic() - sent
+    covered = count.wait_for_marts(settings, within_s=SETTLES_WITHIN_S)
     after = count.count(settings)
-    rows = count.rows(before, after, orders, readings)
-    console.print(_table(rows))
-    console.print(f"order events by status: {_listed(orders.statuses)}")
-    twice, revised = rows[1].duplicates, after.staged.revisions - before.staged.revisions
-    console.print(
-        f"readings sent twice: {readings.sent_twice}, refused by the API: {readings.rejected}, revised: {revised}"
+    outcome = Outcome(
+        orders,
+        readings,
+        count.rows(before, after, orders, readings),
+        after.staged.revisions - before.staged.revisions,
+        covered,
+        count.failures_found(settings, recordings),
     )
-    found = count.failures_found(settings, recordings)
-    for sensor_id, labelled, hit in found:
-        console.print(f"labelled failures of {sensor_id}: {hit} of {labelled} found")
+    report.tell(outcome, console)
     console.print(
-        f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, "
-        f"in every table {settled - sent:.0f} s later; {time.monotonic() - began:.0f} s in all"
-    )
-    good = _is_complete(console, rows, orders, readings, twice, found)
-    console.print(
-        f"\nAPI        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n"
+        f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, staged and judged {staged_after_s:.0f} s "
+        f"later; {time.monotonic() - began:.0f} s in all\n\n"
+        f"API        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n"
         f"users      ada, gus, gateway, olivia, paul, vera; password {PASSWORD}"
     )
-    return good
-
-
-def _is_complete(
-    console: Console,
-    rows: list[Row],
-    orders: traffic.Sent,
-    readings: traffic.Sent,
-    twice: int,
-    found: list[tuple[str, int, int]],
-) -> bool:
-    wrong = [f"{row.what}: a difference of {row.difference}" for row in rows if row.difference]
-    wrong += [
-        f"no order became {status}"
-        for status in ("accepted", "pending_approval", "rejected", "shipped")
-        if status not in orders.statuses
-    ]
-    if twice < readings.sent_twice:
-        wrong.append(f"{readings.sent_twice} readings were sent twice, {twice} duplicates were counted")
-    if not sum(hit for _, _, hit in found):
-        wrong.append("no labelled failure was found")
-    for line in wrong:
-        console.print(f"[red]wrong:[/] {line}")
-    return not wrong
+    return not outcome.wrong
 
 
 def _stay(settings: Settings, console: Console) -> None:
@@ -153,21 +127,3 @@ def _stay(settings: Settings, console: Console) -> None:
 def _serial(settings: Settings) -> int:
     with connect(settings.database_url) as connection:
         return staged.next_serial(connection, "TMP-100")
-
-
-def _table(rows: list[Row]) -> Table:
-    drawn = Table(title="\nwhat became of what was sent", title_justify="left")
-    drawn.add_column("")
-    for name in ("sent", "acknowledged", "in Kafka", "lake", "warehouse", "duplicates", "dead letters", "difference"):
-        drawn.add_column(name, justify="right")
-    for row in rows:
-        numbers = (row.sent, row.acknowledged, row.in_kafka, row.in_lake, row.in_warehouse, row.duplicates)
-        colour = "red" if row.difference else "green"
-        drawn.add_row(
-            row.what, *(f"{number:,}" for number in (*numbers, row.dead_lettered)), f"[{colour}]{row.difference:,}[/]"
-        )
-    return drawn
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))

@@ -12,8 +12,9 @@ from sensors_io.balance import Balance, balance
 from sensors_io.feeds import orders_feed, readings_feed
 from sensors_io.lag import look
 from sensors_io.lake import open_lake
-from warehouse import changes, staged
+from warehouse import changes, marts, staged
 from warehouse.database import connect
+from warehouse.marts import Coverage
 from warehouse.staged import StagedSums
 
 LOOK_EVERY_S = 0.5
@@ -57,18 +58,33 @@ def count(settings: Settings) -> Census:
 def wait_until_settled(settings: Settings, *, within_s: float) -> None:
     """Wait until all is drained and every touched key refreshed; raises `DependencyDown` if not in time."""
     deadline = time.monotonic() + within_s
+    while waiting := _waiting(settings):
+        _wait_on(deadline, f"after {within_s:.0f} s there still wait: {waiting}")
+
+
+def wait_for_marts(settings: Settings, *, within_s: float) -> Coverage:
+    """Wait until the marts hold every order and every staged reading, and say what they hold in the end."""
+    deadline = time.monotonic() + within_s
     while True:
         with connect(settings.database_url) as connection:
-            unpublished, touched = changes.waiting(connection)
-        lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
-        if not (unpublished or lag or touched):
-            return
-        if time.monotonic() > deadline:
-            raise DependencyDown(
-                f"after {within_s:.0f} s there still wait: {unpublished} events to publish, {lag} messages to drain, "
-                f"{touched} partition keys to refresh; `sensorhouse logs` and Dagster's UI tell why"
-            )
+            coverage = marts.coverage(connection)
+        if coverage.is_complete or time.monotonic() > deadline:
+            return coverage
         time.sleep(LOOK_EVERY_S)
+
+
+def _waiting(settings: Settings) -> str:
+    with connect(settings.database_url) as connection:
+        unpublished, touched = changes.waiting(connection)
+    lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
+    waiting = {"events to publish": unpublished, "messages to drain": lag, "partition keys to refresh": touched}
+    return ", ".join(f"{number} {what}" for what, number in waiting.items() if number)
+
+
+def _wait_on(deadline: float, late: str) -> None:
+    if time.monotonic() > deadline:
+        raise DependencyDown(f"{late}; `sensorhouse logs` and Dagster's UI tell why")
+    time.sleep(LOOK_EVERY_S)
 
 
 def rows(before: Census, after: Census, orders: Sent, readings: Sent) -> list[Row]:
@@ -112,12 +128,21 @@ def _row(what: str, before: Balance, after: Balance, sent: Sent, *, duplicates: 
     )
 
 
-def failures_found(settings: Settings, recordings: list[Recording]) -> list[tuple[str, int, int]]:
-    """Per recording: its sensor, how many labelled windows it has, and in how many of them an anomaly lies."""
+@dataclass(frozen=True)
+class Found:
+    """Of one sensor: how many labelled windows there are, and in how many of them an anomaly lies."""
+
+    sensor_id: str
+    labelled: int
+    found: int
+
+
+def failures_found(settings: Settings, recordings: list[Recording]) -> list[Found]:
+    """Hold the anomalies against the labelled windows of the recordings."""
     found = []
     with connect(settings.database_url) as connection:
         for one in recordings:
             times = staged.anomaly_times(connection, one.sensor_id)
             hit = sum(any(window.start <= at <= window.end for at in times) for window in one.windows)
-            found.append((one.sensor_id, len(one.windows), hit))
+            found.append(Found(one.sensor_id, len(one.windows), hit))
     return found

@@ -12,7 +12,7 @@ import grpc
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from infra.local import places, processes, tools
+from infra.local import places, tools
 from infra.local.part import Part, environment
 from infra.local.ports import Port, reachable
 from infra.local.processes import Command
@@ -94,6 +94,8 @@ def instance(settings: Settings) -> dict[str, object]:
         # From the environment: a file can be read by others, and shown in the UI.
         "storage": {"postgres": {"postgres_url": {"env": STORAGE_URL}}},
         "telemetry": {"enabled": False},
+        # Else every new browser is asked to sign up for a newsletter.
+        "nux": {"enabled": False},
         # One after another, a slow sensor would hold up all others.
         "sensors": {"use_threads": True, "num_workers": 4, "num_submit_workers": 4},
         "schedules": {"use_threads": True, "num_workers": 2},
@@ -121,21 +123,6 @@ def workspace(settings: Settings) -> dict[str, object]:
     """What workspace.yaml says: ask the shared code server."""
     server = {"host": "127.0.0.1", "port": settings.dagster_code_port, "location_name": LOCATION}
     return {"load_from": [{"grpc_server": server}]}
-
-
-def prepare_dbt(settings: Settings) -> None:
-    """Let dbt write down what the project holds, from which Dagster makes assets; only when a source has changed."""
-    project = places.CHECKOUT / "dbt"
-    manifest = project / "target" / "manifest.json"
-    sources = [
-        path for kind in ("*.sql", "*.yml", "*.csv") for path in project.rglob(kind) if "target" not in path.parts
-    ]
-    if not sources:
-        return
-    if manifest.exists() and manifest.stat().st_mtime > max(path.stat().st_mtime for path in sources):
-        return
-    command = _command("dbt", "--no-use-colors", "parse", "--project-dir", project, "--profiles-dir", project)
-    processes.run(command, environment=environment(settings), folder=places.CHECKOUT)
 
 
 def reported(url: str, since: float) -> set[str]:

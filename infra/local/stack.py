@@ -32,7 +32,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         Stage(
             (dagster.code_server(settings), services.api(settings), services.relay(settings)),
             prepare=lambda: prepare(settings),
-            what="databases, topics, dbt's manifest",
+            what="databases and topics",
         ),
         Stage((dagster.webserver(settings), dagster.daemon(settings))),
     )
@@ -52,9 +52,8 @@ def to_fetch(settings: Settings) -> list[str]:
 
 
 def prepare(settings: Settings) -> None:
-    """What the parts expect of the servers: databases, their schema, topics; and of dbt."""
+    """What the parts expect of the servers: databases, their schema, topics."""
     create_database(settings.database_url)
     migrate(settings.database_url)
     create_database(settings.dagster_url)
     ensure_topics(settings)
-    dagster.prepare_dbt(settings)

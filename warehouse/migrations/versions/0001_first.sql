@@ -218,11 +218,12 @@ cross join lateral unnest(
     c.event_times, c.readings, c.qualities, c.stations, c.attributes, c.offsets, c.indexes, c.ingested_ats
 ) as r (event_time, value, quality, station, attributes, "offset", index, ingested_at);
 
--- Staged: one row per sensor, metric and event time; the newest position wins.
+-- Staged: one row per sensor, metric and event time; the newest position wins. The day, which follows from the event
+-- time, is named so that a filter on it reaches the chunks.
 create view readings as
-select distinct on (sensor_id, metric, event_time) *
+select distinct on (sensor_id, metric, event_time, day) *
 from raw_readings
-order by sensor_id, metric, event_time, ingested_at desc, "offset" desc, index desc;
+order by sensor_id, metric, event_time, day, ingested_at desc, "offset" desc, index desc;
 
 -- Partition keys (day x sensor_type) whose rows changed, with the offsets that changed them.
 create table touched_keys (

@@ -1,0 +1,45 @@
+"""How much of the tables the marts hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warehouse.database import Connection
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of orders and staged readings: how many there are, and how many the marts hold."""
+
+    orders: int
+    orders_in_marts: int
+    readings: int
+    readings_in_marts: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the marts hold everything."""
+        return self.orders == self.orders_in_marts and self.readings == self.readings_in_marts
+
+
+def coverage(connection: Connection) -> Coverage:
+    """Count; marts that were never built hold nothing."""
+    built = connection.execute(
+        "select to_regclass('marts.orders') is not null and to_regclass('marts.readings_hourly') is not null"
+    ).fetchone()
+    orders = connection.execute("select count(*) from orders").fetchone()
+    readings = connection.execute("select coalesce(sum(staged), 0)::bigint from staged_keys").fetchone()
+    assert built
+    assert orders
+    assert readings
+    if not built[0]:
+        return Coverage(orders[0], 0, readings[0], 0)
+    held = connection.execute(
+        """
+        select
+            (select count(*) from marts.orders),
+            (select coalesce(sum(readings), 0)::bigint from marts.readings_hourly)
+        """
+    ).fetchone()
+    assert held
+    return Coverage(orders[0], held[0], readings[0], held[1])
