@@ -88,7 +88,9 @@ def test_a_chosen_anomaly_is_drawn_on_its_curve(page: Page, site: Settings) -> N
         choices.last.click()
         expect(choices.last).to_have_class(re.compile("selected"))
         # The choice outlives the next refreshes.
-        page.wait_for_timeout(5_000)
+        for _ in range(2):
+            updated = page.locator("#updated")
+            expect(updated).not_to_have_text(updated.inner_text(), timeout=MOVES_WITHIN_MS)
         expect(choices.last).to_have_class(re.compile("selected"))
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from infra.local import places, ports, state, supervisor
-from infra.local.state import PartState
-from sensorhouse.settings import Settings
+from infra.local import places, state, supervisor
+from tests.stack import Stack, new_stack
 
 # Seven processes twice, on a machine that may have other things to do.
 pytestmark = pytest.mark.timeout(240)
@@ -24,44 +20,9 @@ pytestmark = pytest.mark.timeout(240)
 PARTS = {"postgres", "kafka", "code-server", "api", "relay", "webserver", "daemon"}
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A stack in a folder of its own, on ports of its own."""
-
-    settings: Settings
-
-    def sensorhouse(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "infra.cli", *arguments]
-        environment = {**os.environ, **self.settings.as_environment(), **changes}
-        return subprocess.run(
-            command, cwd=places.CHECKOUT, env=environment, capture_output=True, text=True, timeout=100, check=False
-        )
-
-    def up(self) -> None:
-        done = self.sensorhouse("up", "--detach")
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def part(self, name: str) -> PartState:
-        found = state.running(self.settings)
-        assert found
-        return found.parts[name]
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    kafka, controller, postgres, api, dagster, code = ports.free(6)
-    made = Stack(
-        Settings(
-            _env_file=None,
-            state_dir=tmp_path_factory.mktemp("stack"),
-            kafka_port=kafka,
-            kafka_controller_port=controller,
-            postgres_port=postgres,
-            api_port=api,
-            dagster_port=dagster,
-            dagster_code_port=code,
-        )
-    )
+    made = new_stack(tmp_path_factory.mktemp("stack"))
     yield made
     made.sensorhouse("down", "--drop-data")
 
