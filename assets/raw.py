@@ -11,7 +11,6 @@ from sensorhouse.errors import Fenced
 from sensors_io.balance import Balance
 from sensors_io.drain import Drained, drain
 from sensors_io.feeds import Feed, orders_feed, readings_feed
-from sensors_io.lake import Lake
 from warehouse import staged
 from warehouse.database import connect
 
@@ -76,10 +75,21 @@ raw_readings = _raw(
 
 def _drain(context: dg.AssetExecutionContext, house: House, name: str) -> Iterator[Any]:
     feed, lake = feed_named(name, house), house.lake
+
+    def report(drained: Drained) -> None:
+        context.log_event(dg.AssetMaterialization(feed.lake_table, metadata=_metadata(drained)))
+
     try:
         # A request to end comes as a signal; looked at between slices, none is cut in two.
         with capture_interrupts():
-            drained = drain(house.settings, feed, lake, run_id=context.run.run_id, stopped=check_captured_interrupt)
+            drained = drain(
+                house.settings,
+                feed,
+                lake,
+                run_id=context.run.run_id,
+                stopped=check_captured_interrupt,
+                report=report,
+            )
     except Fenced as error:
         context.log.warning("another drain took over; this one ends: %s", error)
         drained = Drained(refused=str(error))
@@ -89,24 +99,27 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str) -> Iterat
         context.log.info("nothing done: %s", drained.refused)
         return
     context.log_event(dg.AssetMaterialization("dead_letters", metadata=_dead_letters(drained.balance)))
-    yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=_metadata(drained, drained.balance, lake, feed))
+    metadata = _metadata(drained) | {
+        "dagster/row_count": drained.balance.lake_rows,
+        "lag": drained.balance.lag,
+        "lake_version": lake.table(feed.lake_table).version(),
+        "table": dg.MetadataValue.path(f"{lake.address}/{feed.lake_table}"),
+    }
+    yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=metadata)
     yield from _results(drained.balance, feed.lake_table, complete=not drained.truncated)
 
 
-def _metadata(drained: Drained, counted: Balance, lake: Lake, feed: Feed) -> dict[str, Any]:
+def _metadata(drained: Drained) -> dict[str, Any]:
+    """What was done since the last report, or the start."""
     rate = drained.rows / drained.seconds if drained.seconds else 0.0
     return {
-        "dagster/row_count": counted.lake_rows,
         "rows": drained.rows,
         "messages": drained.messages,
         "dead_letters": drained.dead_letters,
         "slices": drained.slices,
         "lake_commits": drained.lake_commits,
-        "lake_version": lake.table(feed.lake_table).version(),
         "seconds": round(drained.seconds, 3),
         "rows_per_second": round(rate, 1),
-        "lag": counted.lag,
-        "table": dg.MetadataValue.path(f"{lake.address}/{feed.lake_table}"),
     }
 
 

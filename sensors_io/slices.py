@@ -52,8 +52,8 @@ class SliceReader:
         self._topic = topic
         self._next = dict(start)
         self._message_bytes = _MESSAGE_BYTES
-        self.lost: dict[int, str] = {}
-        """Partitions whose log no longer holds the next offset, and what Kafka says of it."""
+        self.lost: dict[int, int] = {}
+        """Partitions whose log no longer holds the next offset, and that offset."""
         consumer.assign([TopicPartition(topic.name, partition, offset) for partition, offset in start.items()])
 
     def read(self, *, max_messages: int, max_bytes: int, max_age_s: float) -> Slice | None:
@@ -98,7 +98,7 @@ class SliceReader:
             partition = _partition(message)
             ends[partition] = max(_offset(message), ends.get(partition, 0))
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
-            self.lost[_partition(message)] = error.str()
+            self.lost[_partition(message)] = self._next[_partition(message)]
         elif error.fatal() or not error.retriable():
             raise DependencyDown(f"reading {self._topic.name}: {error.str()}") from KafkaException(error)
 

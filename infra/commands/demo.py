@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def demo(settings: Settings, *, once: bool) -> int:
     """Run it; 0 when every difference is 0 and nothing is missing."""
     console = Console(highlight=False, soft_wrap=True)
+    # Also where a shell started us in the background, with Ctrl-C switched off.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     settings = settings.model_copy(update=PACE)
     was_running = state.running(settings) is not None

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from confluent_kafka import TopicPartition
 
 from sensorhouse.errors import Fenced, MarkMissing, OffsetGap
 from sensorhouse.settings import Settings
+from sensors_io import kafka
 from sensors_io.codecs import ARROW, NDJSON, decode, decode_upload, encode
 from sensors_io.drain import Drained, drain
 from sensors_io.feeds import RAW_READINGS_SCHEMA
@@ -193,3 +195,20 @@ def test_rows_without_a_mark_are_an_error_and_not_offset_zero(brisk: Settings) -
     assert warehouse_rows(brisk, "with gone as (delete from ledger returning 1) select count(*) from gone") == [(4,)]
     with pytest.raises(MarkMissing, match="reading_chunks"):
         run(brisk)
+
+
+def test_a_log_that_lost_the_next_offset_stops_that_partition_only(brisk: Settings) -> None:
+    publish(
+        brisk, brisk.readings_topic, [(json.dumps(reading("a")).encode(), 0), (json.dumps(reading("b")).encode(), 1)]
+    )
+    run(brisk)
+    publish(brisk, brisk.readings_topic, [(json.dumps(reading("c")).encode(), p) for p in (0, 0, 1)])
+    doomed = [TopicPartition(brisk.readings_topic, 0, 2)]
+    client = kafka.admin(brisk)
+    for gone in client.delete_records(doomed).values():
+        gone.result()
+    drained = run(brisk)
+    assert [str(one) for one in drained.truncated] == [
+        f"{brisk.readings_topic}[0]: next is offset 1, but the log holds 2 to 3"
+    ]
+    assert sorted(lake_rows(brisk, "raw_readings").get_column("sensor_id")) == ["a", "b", "c"]

@@ -1,0 +1,121 @@
+"""A drain's two sinks, each written by a thread of its own while the next slice is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import polars as pl
+
+from sensorhouse.settings import Settings
+from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
+from sensors_io.kafka import Topic
+from sensors_io.lake import Lake, MarkedTable
+from warehouse import ledger
+from warehouse.batches import Batch, merged
+from warehouse.database import connect
+from warehouse.load import Loader
+
+Step = Callable[[str], None]
+"""Called with the name of what was just done: tests kill the process there."""
+
+
+class Sinks:
+    """The warehouse, written slice by slice, and the lake, written when a commit is worth it."""
+
+    def __init__(self, settings: Settings, feed: Feed, lake: Lake, topic: Topic, run_id: str, step: Step) -> None:
+        self._settings, self._topic, self._step = settings, topic, step
+        self._feed = feed
+        self._loader = Loader(
+            settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id
+        )
+        by_day = ["ingest_day"]
+        self._raw = MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id)
+        self._dead = MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, partition_by=by_day, topic_id=topic.id)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
+        self._loading: Future[None] | None = None
+        self._flushing: Future[None] | None = None
+        self._pending: list[Batch] = []
+        self._pending_since = 0.0
+        self.lake_commits = 0
+
+    def attach(self, starts: dict[int, int]) -> dict[int, int]:
+        """The lowest offset, per partition, that any of the tables has not got."""
+        tables = (
+            self._loader.attach(starts, self._feed.warehouse_table),
+            self._raw.attach(self._topic.name, starts),
+            self._dead.attach(self._topic.name, starts),
+        )
+        self._report()
+        return {partition: min(table[partition] for table in tables) for partition in starts}
+
+    def write(self, batch: Batch) -> None:
+        """Hand a batch to both sinks; waits while the warehouse still writes the one before."""
+        _settle(self._loading)
+        self._loading = self._threads.submit(self._load, batch)
+        if not self._pending:
+            self._pending_since = time.monotonic()
+        self._pending.append(batch)
+
+    def flush_if_due(self) -> None:
+        """Start a lake commit when what waits is old or large enough; waits while one before is under way."""
+        if not self._pending:
+            return
+        size = sum(batch.rows.estimated_size() for batch in self._pending)
+        age = time.monotonic() - self._pending_since
+        if size >= self._settings.lake_flush_bytes or age >= self._settings.lake_flush_s:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write what waits, to both; returns when it is durable."""
+        _settle(self._loading)
+        if self._pending:
+            self._flush()
+        _settle(self._flushing)
+
+    def close(self) -> None:
+        """Let the threads end and leave the servers."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._loader.close()
+
+    def _flush(self) -> None:
+        _settle(self._flushing)
+        pending, self._pending = self._pending, []
+        self._flushing = self._threads.submit(self._commit, pending)
+
+    def _load(self, batch: Batch) -> None:
+        self._loader.load(batch)
+        self._step("warehouse")
+
+    def _commit(self, pending: list[Batch]) -> None:
+        batch = merged(pending)
+        self._append(self._raw, batch, lambda trimmed: trimmed.rows)
+        self._step("lake raw")
+        self._append(self._dead, batch, lambda trimmed: trimmed.dead)
+        self._step("lake dead letters")
+        self._report()
+        self._step("lake marks")
+        self.lake_commits += 1
+
+    def _append(self, table: MarkedTable, batch: Batch, rows: Callable[[Batch], pl.DataFrame]) -> None:
+        trimmed = batch.trimmed(table.next_offsets)
+        table.append(
+            trimmed,
+            rows(trimmed).with_columns(
+                topic_id=pl.lit(self._topic.id),
+                topic=pl.lit(self._topic.name),
+                ingest_day=pl.col("ingested_at").dt.date(),
+            ),
+        )
+
+    def _report(self) -> None:
+        marks = {p: min(offset, self._dead.next_offsets[p]) for p, offset in self._raw.next_offsets.items()}
+        with connect(self._settings.database_url) as connection:
+            ledger.report_lake_marks(connection, self._topic.id, marks)
+
+
+def _settle(work: Future[None] | None) -> None:
+    """Wait for what a thread does, and raise what it raised."""
+    if work is not None:
+        work.result()
