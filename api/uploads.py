@@ -18,8 +18,9 @@ from api.context import Reach, one_of
 from api.problems import problem
 from sensorhouse.errors import Invalid
 from sensors_io import receipts
-from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload
+from sensors_io.codecs import decode_upload
 from sensors_io.publisher import Headers
+from sensors_io.reading import ARROW, JSON, NDJSON
 from sensors_io.receipts import Place, Receipt
 from sensors_io.uploads import UploadMessage, split
 from sensors_io.validation import judge

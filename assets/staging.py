@@ -8,8 +8,8 @@ import polars as pl
 
 from assets.partition_keys import Key, by_type
 from sensorhouse.settings import Settings
-from sensors_io.codecs import READING
 from sensors_io.lake import Lake
+from sensors_io.reading import READING
 from warehouse import locks, staged
 from warehouse.database import connect
 from warehouse.locks import Lock

@@ -10,7 +10,7 @@ from typing import cast
 
 import polars as pl
 
-from sensors_io.codecs import READING
+from sensors_io.reading import READING
 
 FOLDER = Path(__file__).parent.parent / "examples"
 

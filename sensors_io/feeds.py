@@ -10,6 +10,7 @@ import polars as pl
 
 from sensorhouse.settings import Settings
 from sensors_io import codecs, order_events
+from sensors_io.reading import READING, WHOLE_MESSAGE
 from sensors_io.slices import Slice
 from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
@@ -38,7 +39,7 @@ class Feed:
 DEAD_LETTERS = "dead_letters"
 DEAD_LETTERS_SCHEMA = pl.Schema({**DEAD_LETTER, "topic": pl.String(), "topic_id": pl.String(), "ingest_day": pl.Date()})
 RAW_ORDERS_SCHEMA = pl.Schema({**order_events.ORDER_EVENT, **_LAKE_POSITION})
-RAW_READINGS_SCHEMA = pl.Schema({**codecs.READING, **_LAKE_POSITION})
+RAW_READINGS_SCHEMA = pl.Schema({**READING, **_LAKE_POSITION})
 
 
 def orders_feed(settings: Settings) -> Feed:
@@ -86,7 +87,7 @@ def decode_order_events(read: Slice) -> Batch:
     rows = events.join(positions, on="message", how="left", maintain_order="left").with_columns(
         index=pl.lit(0, dtype=pl.Int32)
     )
-    whole = pl.lit(codecs.WHOLE_MESSAGE, dtype=pl.Int32)
+    whole = pl.lit(WHOLE_MESSAGE, dtype=pl.Int32)
     return _batch(read, positions, rows.drop("message"), rejected.select("message", whole.alias("index"), "reason"))
 
 

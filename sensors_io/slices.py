@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from sensorhouse.errors import DependencyDown
 from sensors_io.kafka import Topic
+from sensors_io.reading import JSON
 from warehouse.batches import Range
 
-JSON = "application/json"
 MESSAGE = pl.Schema(
     {
         "partition": pl.Int32(),

@@ -9,7 +9,8 @@ from functools import lru_cache
 import polars as pl
 
 from sensorhouse.errors import TooLarge
-from sensors_io.codecs import READING, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.reading import READING
 
 LARGEST_MESSAGE = 512 << 10
 # About what fits: 21 bytes a reading, and a few that carry attributes.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from sensors_io.codecs import READING, REQUIRED
+from sensors_io.reading import READING, REQUIRED
 
 LONGEST_NAME = 128
 LONGEST_ATTRIBUTES = 4096

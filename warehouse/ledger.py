@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import polars as pl
 import psycopg
 
 
@@ -31,13 +30,3 @@ def report_lake_marks(connection: psycopg.Connection, topic_id: str, marks: Mapp
         """,
         [(topic_id, partition, offset) for partition, offset in marks.items()],
     )
-
-
-def totals(connection: psycopg.Connection, topic_id: str) -> pl.DataFrame:
-    """One row per partition: partition, next_offset, messages, rows, dead_letters."""
-    rows = connection.execute(
-        "select partition, next_offset, messages, rows, dead_letters from ledger where topic_id = %s order by 1",
-        [topic_id],
-    ).fetchall()
-    names = ("partition", "next_offset", "messages", "rows", "dead_letters")
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int64), orient="row")

@@ -20,7 +20,7 @@ from infra.demo.report import Outcome
 from infra.local import dagster, places, services, state
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
-from sensors_io.codecs import ARROW
+from sensors_io.reading import ARROW
 from warehouse import staged
 from warehouse.accounts import seed_demo
 from warehouse.database import connect

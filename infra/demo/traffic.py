@@ -13,7 +13,8 @@ from infra import examples
 from infra.demo.client import Client
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from sensors_io.codecs import ARROW, JSON, NDJSON, READING, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.reading import ARROW, JSON, NDJSON, READING
 
 UPLOAD_READINGS = 2_000
 BROKEN = (

@@ -11,9 +11,10 @@ from playwright.sync_api import Page, expect
 from infra.examples import load, shifted_to_end_at
 from infra.local import services
 from sensorhouse.settings import Settings
-from sensors_io.codecs import ARROW, encode
+from sensors_io.arrow_codec import encode
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
+from sensors_io.reading import ARROW
 from tests.readings import feeds
 from warehouse.accounts import DEMO_PASSWORD
 from warehouse.database import connect

@@ -13,7 +13,7 @@ from infra.demo.traffic import body
 from infra.examples import load
 from infra.local import dagster, services
 from sensorhouse.settings import Settings
-from sensors_io.codecs import ARROW
+from sensors_io.reading import ARROW
 from tests.browser.test_dashboard import expect_tile
 from tests.stack import new_stack
 from warehouse.accounts import seed_demo

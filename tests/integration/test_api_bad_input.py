@@ -11,7 +11,9 @@ import pytest_asyncio
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.codecs import decode_upload
+from sensors_io.reading import ARROW, JSON, NDJSON
 from tests.api import Api, assert_problem, serving
 from tests.readings import reading
 from tests.servers import Servers

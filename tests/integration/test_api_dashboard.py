@@ -8,9 +8,10 @@ import pytest
 
 from infra.examples import load, shifted_to_end_at
 from sensorhouse.settings import Settings
-from sensors_io.codecs import ARROW, encode
+from sensors_io.arrow_codec import encode
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
+from sensors_io.reading import ARROW
 from tests.api import Api, assert_problem, serving
 from tests.readings import feeds, publish
 from warehouse.episodes import curve, episodes

@@ -10,7 +10,9 @@ import pytest
 from confluent_kafka import Message
 
 from sensors_io import codecs
-from sensors_io.codecs import ARROW, JSON, NDJSON, decode_upload, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.codecs import decode_upload
+from sensors_io.reading import ARROW, JSON, NDJSON
 from sensors_io.receipts import read
 from sensors_io.uploads import partition_of
 from tests.api import Api, assert_problem

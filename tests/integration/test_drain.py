@@ -13,10 +13,12 @@ from confluent_kafka import TopicPartition
 from sensorhouse.errors import Fenced, MarkMissing, OffsetGap
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from sensors_io.codecs import ARROW, NDJSON, decode, decode_upload, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.codecs import decode, decode_upload
 from sensors_io.drain import Drained, drain
 from sensors_io.feeds import RAW_READINGS_SCHEMA
 from sensors_io.lake import MarkedTable, open_lake
+from sensors_io.reading import ARROW, NDJSON
 from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
 from warehouse.batches import DEAD_LETTER, Batch, Range
 from warehouse.load import Loader

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorhouse.errors import Invalid, UnsupportedType
-from sensors_io.codecs import ARROW, JSON, NDJSON, READING, Decoded, decode, decode_upload, encode
+from sensors_io.arrow_codec import encode
+from sensors_io.codecs import decode, decode_upload
+from sensors_io.reading import ARROW, JSON, NDJSON, READING, Decoded
 from tests.readings import NOON, reading
 
 

@@ -15,7 +15,7 @@ from infra.examples import (
     windows,
     windows_shifted_to_end_at,
 )
-from sensors_io.codecs import READING
+from sensors_io.reading import READING
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

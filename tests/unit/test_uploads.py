@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from sensors_io import codecs
+from sensors_io.reading import ARROW, READING
 from sensors_io.uploads import LARGEST_MESSAGE, UploadMessage, partition_of, split
 from tests.readings import NOON
 
@@ -25,12 +26,12 @@ def frame(sensors: list[str]) -> pl.DataFrame:
             "station": None,
             "attributes": None,
         },
-        schema=codecs.READING,
+        schema=READING,
     )
 
 
 def decoded(messages: list[UploadMessage]) -> pl.DataFrame:
-    return codecs.decode([message.value for message in messages], [codecs.ARROW] * len(messages)).readings
+    return codecs.decode([message.value for message in messages], [ARROW] * len(messages)).readings
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_sensor_lives_where_kafkas_own_partitioner_puts_its_key(key: str, hash
 def test_every_sensor_is_in_one_partition_and_its_readings_stay_in_order() -> None:
     messages = split(frame([f"probe-{i % 50}" for i in range(5000)]), 4)
     for message in messages:
-        sensors = codecs.decode([message.value], [codecs.ARROW]).readings["sensor_id"].unique()
+        sensors = codecs.decode([message.value], [ARROW]).readings["sensor_id"].unique()
         assert {partition_of(sensor, 4) for sensor in sensors} == {message.partition}
         assert partition_of(message.key.decode(), 4) == message.partition
     values = decoded(messages).group_by("sensor_id").agg("value")["value"]

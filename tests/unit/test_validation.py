@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from sensors_io.codecs import READING
+from sensors_io.reading import READING
 from sensors_io.validation import judge
 from tests.readings import NOON, SENSOR_TYPES
 

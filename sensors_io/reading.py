@@ -1,0 +1,70 @@
+"""What one reading is: its columns, the content types that carry it, and what decoding them leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+ARROW = "application/vnd.apache.arrow.stream"
+
+# What one reading is, everywhere after it was decoded; `attributes` is a JSON object as text.
+READING = pl.Schema(
+    {
+        "sensor_id": pl.String(),
+        "sensor_type": pl.String(),
+        "metric": pl.String(),
+        "event_time": pl.Datetime("us", "UTC"),
+        "value": pl.Float64(),
+        "unit": pl.String(),
+        "quality": pl.Int16(),
+        "station": pl.String(),
+        "attributes": pl.String(),
+    }
+)
+REQUIRED = ("sensor_id", "sensor_type", "metric", "event_time", "value", "unit")
+REJECTED = pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), "reason": pl.String()})
+WHOLE_MESSAGE = -1
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "sensor_id": pa.string(),
+    "sensor_type": pa.string(),
+    "metric": pa.string(),
+    "event_time": pa.timestamp("us", "UTC"),
+    "value": pa.float64(),
+    "unit": pa.string(),
+    "quality": pa.int16(),
+    "station": pa.string(),
+    "attributes": pa.string(),
+}
+ARROW_SCHEMA = pa.schema(ARROW_TYPES)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a sequence of messages says.
+
+    `readings`: `message` (its place in the sequence), `index` (the reading's place in its message) and READING;
+    `rejected`: REJECTED, with index -1 where the whole message can't be read.
+    """
+
+    readings: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+def no_readings() -> pl.DataFrame:
+    """The columns of `Decoded.readings`, without a row."""
+    return pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), **READING}).to_frame()
+
+
+def all_rejected(rows: Iterable[tuple[int, int, str]]) -> Decoded:
+    """No reading at all, and these (message, index, reason)."""
+    return Decoded(no_readings(), pl.DataFrame(list(rows), schema=REJECTED, orient="row"))
+
+
+def short(what: object) -> str:
+    """One line of it, fit for a reason."""
+    return str(what).replace("\n", " ")[:120]
