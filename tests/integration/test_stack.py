@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from infra.local import places, state, supervisor
+from sensorhouse.settings import Settings
 from tests.stack import Stack, new_stack
+from warehouse.database import connect
 
 # Seven processes twice, on a machine that may have other things to do.
 pytestmark = pytest.mark.timeout(240)
@@ -91,3 +93,22 @@ def _wait(condition: Callable[[], bool], within_s: float = 40) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that in time"
         time.sleep(0.1)
+
+
+def test_servers_that_already_run_are_used_and_left_running(settings: Settings, tmp_path: Path) -> None:
+    given = settings.model_dump(
+        include={
+            *("orders_topic", "readings_topic", "postgres_url", "dagster_database", "jwt_secret"),
+            *("lake_url", "s3_endpoint", "s3_access_key_id", "s3_secret_access_key"),
+        }
+    )
+    stack = new_stack(tmp_path / "stack", kafka_brokers=settings.brokers, **given)
+    try:
+        stack.up()
+        status = stack.sensorhouse("status")
+        assert status.returncode == 0, status.stdout
+        assert [line.split()[0] for line in status.stdout.splitlines() if "external" in line] == ["postgres", "kafka"]
+    finally:
+        stack.sensorhouse("down", "--drop-data")
+    with connect(settings.database_url) as connection:
+        assert connection.execute("select count(*) from products").fetchone() == (7,)
