@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.detectors.robust_z import robust_z
-from assets.partition_keys import Key, by_type
+from assets.partition_keys import Key, by_type, commits
 from assets.staging import days_of_type
 from sensorhouse.settings import Settings
 from sensors_io.lake import Lake
@@ -35,7 +35,6 @@ DETECTOR = "robust_z"
 PAST = timedelta(days=14)
 # In sigmas. Industrial series have heavy tails: at 3.5, the textbook's, one reading in fifty would stand out.
 THRESHOLD = 6.0
-_DAYS_A_COMMIT = 31
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,8 @@ def followers(settings: Settings, keys: Iterable[Key]) -> list[Key]:
 def judge_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[Judged]:
     """Find the anomalies of these partition keys anew and replace what was found before."""
     lake.create("anomalies", ANOMALIES, partition_by=["day", "sensor_type"])
-    for sensor_type, type_days in by_type(keys).items():
-        for start in range(0, len(type_days), _DAYS_A_COMMIT):
-            yield from _judge_days(settings, lake, sensor_type, type_days[start : start + _DAYS_A_COMMIT])
+    for sensor_type, type_days in commits(keys):
+        yield from _judge_days(settings, lake, sensor_type, type_days)
 
 
 def _judge_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Judged]:

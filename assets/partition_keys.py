@@ -1,6 +1,6 @@
 """Partition keys: the event day and the sensor type of readings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -10,6 +10,9 @@ sensor_types = dg.DynamicPartitionsDefinition(name="sensor_types")
 # From the earliest event time that is taken. Two days of offset: today, and for readings an hour ahead, tomorrow.
 days = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=2)
 day_by_type = dg.MultiPartitionsDefinition({"day": days, "sensor_type": sensor_types})
+
+# Bounds the memory of a refresh, and the number of its commits.
+_DAYS_A_COMMIT = 31
 
 
 class Key(NamedTuple):
@@ -38,6 +41,13 @@ def by_type(keys: Iterable[Key]) -> dict[str, list[date]]:
     for key in sorted(set(keys)):
         grouped.setdefault(key.sensor_type, []).append(key.day)
     return grouped
+
+
+def commits(keys: Iterable[Key]) -> Iterator[tuple[str, list[date]]]:
+    """These keys as sensor types with the days, in order, that go into one commit."""
+    for sensor_type, type_days in by_type(keys).items():
+        for start in range(0, len(type_days), _DAYS_A_COMMIT):
+            yield sensor_type, type_days[start : start + _DAYS_A_COMMIT]
 
 
 def define_sensor_types(instance: dg.DagsterInstance, types: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from assets.partition_keys import Key, by_type
+from assets.partition_keys import Key, commits
 from sensorhouse.settings import Settings
 from sensors_io.lake import Lake
 from sensors_io.reading import READING
@@ -30,8 +30,6 @@ READINGS = pl.Schema(
         "day": pl.Date(),
     }
 )
-# So many days go into one commit, which bounds the memory of a refresh and the number of commits.
-_DAYS_A_COMMIT = 31
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,8 @@ def stage(raw: pl.DataFrame) -> pl.DataFrame:
 def stage_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[Staged]:
     """Rebuild the staged readings of these partition keys from the raw ones; the same again leaves the same rows."""
     lake.create("readings", READINGS, partition_by=["day", "sensor_type"])
-    for sensor_type, type_days in by_type(keys).items():
-        for start in range(0, len(type_days), _DAYS_A_COMMIT):
-            yield from _stage_days(settings, lake, sensor_type, type_days[start : start + _DAYS_A_COMMIT])
+    for sensor_type, type_days in commits(keys):
+        yield from _stage_days(settings, lake, sensor_type, type_days)
 
 
 def _stage_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Staged]:

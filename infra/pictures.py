@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from infra.local import dagster, services
+from infra.local import dagster, services, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
 from warehouse.accounts import DEMO_PASSWORD
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 SHOWS_WITHIN_MS = 30_000
 
 
@@ -73,7 +71,7 @@ def _settle(page: Page) -> None:
 
 
 def _chromium() -> str:
-    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    found = tools.chromium()
     if found is None:
         raise PartMissing("the pictures need Chromium: run `make browser`")
     return found

@@ -84,7 +84,7 @@ def _s3(settings: Settings) -> Finding:
 
 
 def _browser() -> Finding:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = tools.chromium()
     remedy = "only for browser tests: `apt-get install chromium`, which `make test` does where it may"
     return Finding("chromium", bool(found), found or remedy, is_needed=False)
 

@@ -215,3 +215,8 @@ def _run(command: Command, folder: Path, environment: dict[str, str], what: str)
     except subprocess.CalledProcessError as error:
         last = "\n".join((error.stdout + error.stderr).splitlines()[-15:])
         raise PartMissing(f"{what}:\n{last}") from error
+
+
+def chromium() -> str | None:
+    """A Chromium of the machine's, for those who look at pages; None when there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

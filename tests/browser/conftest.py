@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from infra.local import ports, services
+from infra.local import ports, services, tools
 from sensorhouse.settings import Settings
 from tests.servers import Server
 from warehouse.accounts import seed_demo
-
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 # Of each test, not of the session: Playwright's event loop would be in the way of tests that are coroutines.
 @pytest.fixture
 def chromium() -> Iterator[Browser]:
     """The machine's Chromium, headless."""
-    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    found = tools.chromium()
     if found is None:
         pytest.fail("the browser tests need Chromium: run `make browser`")
     with sync_playwright() as playwright:
