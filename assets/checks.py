@@ -9,24 +9,28 @@ from sensors_io.balance import balance
 from warehouse import balance as counts
 from warehouse.database import connect
 
+_MOST_RANGES = 20
+
 
 def _balanced(house: House, feed: str) -> dg.AssetCheckResult:
     counted = balance(house.settings, feed_named(feed, house), house.lake, full=True)
     differences = {name: count for name, count in counted.differences.items() if name != "messages not drained"}
+    apart = counted.audited.apart if counted.audited else ()
+    where = "\n".join(f"- {one}" for one in apart[:_MOST_RANGES])
     return dg.AssetCheckResult(
         passed=not differences,
-        description="Everything agrees." if not differences else f"Does not agree: {differences}",
-        metadata={"lag": counted.lag, "decoded": counted.decoded, "in_kafka": counted.in_kafka or 0, **differences},
+        description=f"Does not agree: {differences}\n{where}" if differences else "Everything agrees.",
+        metadata={"lag": counted.lag, "decoded": counted.decoded, **differences},
     )
 
 
-@dg.asset_check(asset=raw_orders, description="Kafka read again = lake = warehouse, and no position twice.")
+@dg.asset_check(asset=raw_orders, description="Every row of Kafka, lake and warehouse against the ledger.")
 def orders_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
     """The full balance of orders."""
     return _balanced(house, "orders")
 
 
-@dg.asset_check(asset=raw_readings, description="Kafka read again = lake = warehouse, and no position twice.")
+@dg.asset_check(asset=raw_readings, description="Every row of Kafka, lake and warehouse against the ledger.")
 def readings_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
     """The full balance of readings."""
     return _balanced(house, "readings")

@@ -1,6 +1,7 @@
 """Dagster sensors: they look at offsets, touched keys and changes, and ask for runs; no data passes through them."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from assets.resources import House
 from orchestration.jobs import build_marts, drain_orders, drain_readings
 from orchestration.runs import is_coming, is_unfinished
 from sensorhouse.errors import DependencyDown
+from sensors_io.drain import Share
 from sensors_io.lag import look
 from warehouse import changes, staged
 from warehouse.database import connect
@@ -17,6 +19,7 @@ from warehouse.locks import Lock, is_held
 
 # Marts are built at most so often; the live page and the API read the tables themselves.
 MARTS_EVERY_S = 60
+SHARE = "sensorhouse/share"
 
 
 def _drain_sensor(name: str, job: Any) -> dg.SensorDefinition:
@@ -25,11 +28,11 @@ def _drain_sensor(name: str, job: Any) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a drain of the topic of {name} when messages wait and no drain is at work.",
+        description=f"Asks for drains of the topic of {name} when messages wait that no drain is at work on.",
     )
     def lag_sensor(
         context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]
-    ) -> dg.RunRequest | dg.SkipReason:
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         settings = house.settings
         try:
             lag = look(settings, settings.orders_topic if name == "orders" else settings.readings_topic)
@@ -37,13 +40,23 @@ def _drain_sensor(name: str, job: Any) -> dg.SensorDefinition:
             return dg.SkipReason(f"can't look: {error}")
         if not lag.messages:
             return dg.SkipReason("caught up")
-        if lag.is_draining:
-            return dg.SkipReason(f"a drain is at work; {lag.messages} messages wait")
-        if is_coming(context.instance, job.name):
-            return dg.SkipReason(f"a drain is about to start; {lag.messages} messages wait")
-        return dg.RunRequest(tags={"sensorhouse/lag": str(lag.messages)})
+        waiting = {p: one.messages for p, one in lag.partitions.items() if one.messages and not one.is_draining}
+        asked = [
+            _drain_request(f"raw_{name}", share, waiting)
+            for share in (Share(index, settings.drain_runs) for index in range(settings.drain_runs))
+            if any(map(share.has, waiting)) and not is_coming(context.instance, job.name, {SHARE: str(share)})
+        ]
+        return asked or dg.SkipReason(f"drains are at work or about to start; {lag.messages} messages wait")
 
     return lag_sensor
+
+
+def _drain_request(op: str, share: Share, waiting: Mapping[int, int]) -> dg.RunRequest:
+    lag = sum(messages for partition, messages in waiting.items() if share.has(partition))
+    return dg.RunRequest(
+        run_config={"ops": {op: {"config": {"share": share.index, "of": share.of}}}},
+        tags={SHARE: str(share), "sensorhouse/lag": str(lag)},
+    )
 
 
 orders_lag = _drain_sensor("orders", drain_orders)

@@ -16,7 +16,8 @@ SensorhouseError
 │   ├── Fenced              another drain took over; this one ends cleanly
 │   ├── OffsetGap           a slice starts after the table's offset: refused, the run fails
 │   ├── MarkMissing         a table has rows but no offset: a person decides
-│   └── LogTruncated        Kafka no longer holds the next offset: that partition waits for a person
+│   ├── LogTruncated        Kafka no longer holds the next offset: that partition waits for a person
+│   └── TopicRecreated      the topic was deleted and made anew: this drain ends, the next begins with the new one
 └── Misconfigured           told to whoever started the command, exit status 2
     ├── SettingMissing      a setting without a default is empty
     ├── PortTaken           another program listens on a port of the stack
@@ -138,6 +139,14 @@ class LogTruncated(_At):
 
     def __init__(self, topic: str, partition: int, *, next_offset: int, low: int, high: int) -> None:
         super().__init__(topic, partition, f"next is offset {next_offset}, but the log holds {low} to {high}")
+
+
+class TopicRecreated(DrainStopped):
+    """A topic whose name means another one by now; what was read last is dropped, it may be either's."""
+
+    def __init__(self, topic: str, *, was: str) -> None:
+        super().__init__(f"{topic} was deleted and made anew: it is no longer {was}")
+        self.topic = topic
 
 
 class Misconfigured(SensorhouseError):

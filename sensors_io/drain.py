@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 
-from sensorhouse.errors import LogTruncated
+from sensorhouse.errors import DependencyDown, LogTruncated, TopicRecreated
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from sensors_io.balance import Balance, balance
+from sensors_io.balance import balance
+from sensors_io.drained import Drained
 from sensors_io.feeds import Feed
 from sensors_io.lake import Lake
-from sensors_io.sinks import Sinks, Step
+from sensors_io.sinks import Sinks
 from sensors_io.slices import Slice, SliceReader
 from warehouse import locks
 from warehouse.batches import Batch
-from warehouse.database import connect
+from warehouse.database import Connection, connect
 from warehouse.locks import Lock
+from warehouse.steps import AtStep, Step, no_step
 
 # A drain may live for an hour; those who look at its asset want to see that it moves.
 REPORT_EVERY_S = 60.0
@@ -25,19 +28,19 @@ REPORT_EVERY_S = 60.0
 _ROWS_PER_BYTE = 1 / 20
 
 
-@dataclass
-class Drained:
-    """What one run of the drain did."""
+@dataclass(frozen=True)
+class Share:
+    """The partitions that one of several drains of a topic may take: those that leave `index` when divided by `of`."""
 
-    slices: int = 0
-    messages: int = 0
-    rows: int = 0
-    dead_letters: int = 0
-    lake_commits: int = 0
-    seconds: float = 0.0
-    refused: str | None = None
-    balance: Balance | None = None
-    truncated: list[LogTruncated] = field(default_factory=list)
+    index: int = 0
+    of: int = 1
+
+    def has(self, partition: int) -> bool:
+        """Whether the partition is in this share."""
+        return partition % self.of == self.index
+
+    def __str__(self) -> str:
+        return f"{self.index} of {self.of}"
 
 
 def drain(
@@ -46,89 +49,104 @@ def drain(
     lake: Lake,
     *,
     run_id: str,
+    share: Share = Share(),
     stopped: Callable[[], bool] = lambda: False,
     report: Callable[[Drained], None] = lambda _: None,
-    step: Step = lambda _: None,
+    step: AtStep = no_step,
 ) -> Drained:
-    """Drain the feed's topic until it has been caught up for `linger_s`, `max_run_s` has passed or `stopped` says so.
+    """Drain the share's free partitions until caught up for `linger_s`, `max_run_s` has passed or `stopped` says so.
 
-    `report` hears once a minute what was done since it heard last. At most one drain of a topic is at work; another
-    finds `refused` set and nothing done. Raises `Fenced` when its place was taken all the same, and `OffsetGap`,
-    `MarkMissing` or `DependencyDown` as they come.
+    `report` hears once a minute what was done since it heard last. A partition is drained by one at a time: those that
+    another drain is at work on are left out, and when that is all of them `refused` is set and nothing done. Raises
+    `Fenced` when its place was taken all the same, and `OffsetGap`, `MarkMissing` or `DependencyDown` as they come.
     """
     client = kafka.admin(settings)
     topic = kafka.describe(client, feed.topic)
+    step(Step.TOPIC_DESCRIBED)
     with connect(settings.database_url, autocommit=True) as connection:
-        if not locks.take(connection, Lock.DRAIN, topic.id):
-            return Drained(refused="another drain of this topic is at work")
-        ranges = kafka.log_ranges(client, topic)
-        starts = {partition: held.low for partition, held in ranges.items()}
-        sinks = Sinks(settings, feed, lake, topic, run_id, step)
-        try:
-            next_offsets = sinks.attach(starts)
-            truncated = [
-                LogTruncated(topic.name, p, next_offset=offset, low=ranges[p].low, high=ranges[p].high_watermark)
-                for p, offset in next_offsets.items()
-                if not ranges[p].low <= offset <= ranges[p].high_watermark
-            ]
-            lost = {error.partition for error in truncated}
-            readable = {p: offset for p, offset in next_offsets.items() if p not in lost}
-            drained = _run(settings, feed, topic, readable, sinks, stopped, report)
-            drained.truncated += truncated
-            # While the lock is held nobody else writes, so that the sinks can be compared.
-            drained.balance = balance(settings, feed, lake)
+        mine = _take(connection, topic, share)
+        step(Step.PARTITIONS_LOCKED)
+        drained = Drained(partitions=mine)
+        if not mine:
+            drained.refused = "other drains of this topic are at work on all of its partitions"
             return drained
-        finally:
-            sinks.close()
+        ranges = {p: held for p, held in kafka.log_ranges(client, topic).items() if p in mine}
+        with closing(Sinks(settings, feed, lake, topic, run_id, drained, step)) as sinks:
+            next_offsets = sinks.attach({partition: held.low for partition, held in ranges.items()})
+            drained.truncated = _truncated(topic, next_offsets, ranges)
+            lost = {error.partition for error in drained.truncated}
+            readable = {p: offset for p, offset in next_offsets.items() if p not in lost}
+            with closing(SliceReader(kafka.consumer(settings), client, topic, readable)) as reader:
+                try:
+                    _run(settings, feed, reader, sinks, drained, stopped, report, step)
+                except (TopicRecreated, DependencyDown):
+                    # What was read and confirmed before is good, and may wait to be written.
+                    sinks.finish()
+                    raise
+                if reader.lost:
+                    reader.confirm()
+                    drained.truncated += _truncated(topic, reader.lost, kafka.log_ranges(client, topic))
+            drained.balance = balance(settings, feed, lake)
+            step(Step.BALANCE_TAKEN)
+            return drained
+
+
+def _take(connection: Connection, topic: kafka.Topic, share: Share) -> tuple[int, ...]:
+    """Lock the share's partitions that nobody else drains."""
+    return tuple(
+        partition
+        for partition in topic.partitions
+        if share.has(partition) and locks.take(connection, Lock.DRAIN, locks.of_partition(topic.id, partition))
+    )
+
+
+def _truncated(
+    topic: kafka.Topic, next_offsets: Mapping[int, int], ranges: Mapping[int, kafka.LogRange]
+) -> list[LogTruncated]:
+    return [
+        LogTruncated(topic.name, p, next_offset=offset, low=ranges[p].low, high=ranges[p].high_watermark)
+        for p, offset in next_offsets.items()
+        if not ranges[p].low <= offset <= ranges[p].high_watermark
+    ]
 
 
 def _run(
     settings: Settings,
     feed: Feed,
-    topic: kafka.Topic,
-    start: dict[int, int],
+    reader: SliceReader,
     sinks: Sinks,
+    drained: Drained,
     stopped: Callable[[], bool],
     report: Callable[[Drained], None],
-) -> Drained:
-    drained = Drained()
+    step: AtStep,
+) -> None:
     began = busy = since = time.monotonic()
     rows_per_byte = _ROWS_PER_BYTE
-    reader = SliceReader(kafka.consumer(settings), topic, start)
-    try:
-        while not stopped() and time.monotonic() - began < settings.max_run_s:
-            read = reader.read(
-                max_messages=settings.slice_rows,
-                max_bytes=min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1),
-                max_age_s=settings.slice_s,
-            )
-            if read:
-                busy = time.monotonic()
-                batch = feed.decode(read)
-                rows_per_byte = _rate(read, batch, rows_per_byte)
-                sinks.write(batch)
-                drained.slices += 1
-                drained.messages += batch.messages.height
-                drained.rows += batch.rows.height
-                drained.dead_letters += batch.dead.height
-            elif time.monotonic() - busy >= settings.linger_s:
-                break
-            sinks.flush_if_due()
-            if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:
-                report(replace(drained, lake_commits=sinks.lake_commits, seconds=time.monotonic() - since))
-                drained, since, sinks.lake_commits = Drained(), time.monotonic(), 0
-        sinks.finish()
-    finally:
-        reader.close()
-    drained.lake_commits = sinks.lake_commits
+    while not stopped() and time.monotonic() - began < settings.max_run_s:
+        read = reader.read(
+            max_messages=settings.slice_rows,
+            max_bytes=min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1),
+            max_age_s=settings.slice_s,
+        )
+        if read:
+            step(Step.SLICE_READ)
+            busy = time.monotonic()
+            batch = feed.decode(read)
+            step(Step.SLICE_DECODED)
+            reader.confirm()
+            step(Step.TOPIC_CONFIRMED)
+            rows_per_byte = _rate(read, batch, rows_per_byte)
+            sinks.write(batch)
+            drained.count(batch)
+        elif time.monotonic() - busy >= settings.linger_s:
+            break
+        sinks.flush_if_due()
+        if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:
+            drained.seconds = time.monotonic() - since
+            report(drained.begin_again())
+            since = time.monotonic()
+    sinks.finish()
     drained.seconds = time.monotonic() - since
-    if reader.lost:
-        held = kafka.log_ranges(kafka.admin(settings), topic)
-        drained.truncated += [
-            LogTruncated(topic.name, p, next_offset=offset, low=held[p].low, high=held[p].high_watermark)
-            for p, offset in reader.lost.items()
-        ]
-    return drained
 
 
 def _rate(read: Slice, batch: Batch, before: float) -> float:

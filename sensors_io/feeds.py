@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import polars as pl
@@ -14,6 +16,7 @@ from sensors_io.reading import READING, WHOLE_MESSAGE
 from sensors_io.slices import Slice
 from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
+from warehouse.checksums import row_checksums
 from warehouse.load import Store
 from warehouse.stores import ReadingStore, store_order_events
 
@@ -25,7 +28,7 @@ _LONGEST_PAYLOAD = 1 << 20
 
 @dataclass(frozen=True)
 class Feed:
-    """One topic: its name in Dagster, its name in Kafka, its codec, its tables."""
+    """One topic: its name in Dagster, its name in Kafka, its codec, its tables, and what tells its rows apart."""
 
     name: str
     topic: str
@@ -34,6 +37,7 @@ class Feed:
     lake_schema: pl.Schema
     warehouse_table: str
     store: Store
+    checksums: Callable[[pl.DataFrame], pl.Series]
 
 
 DEAD_LETTERS = "dead_letters"
@@ -52,6 +56,7 @@ def orders_feed(settings: Settings) -> Feed:
         RAW_ORDERS_SCHEMA,
         "raw_orders",
         store_order_events,
+        order_checksums,
     )
 
 
@@ -60,35 +65,67 @@ def readings_feed(settings: Settings, *, sensor_types: Collection[str]) -> Feed:
     return Feed(
         "readings",
         settings.readings_topic,
-        partial(decode_readings, sensor_types=sensor_types),
+        partial(decode_readings, sensor_types=sensor_types, hot_days=settings.hot_days),
         "raw_readings",
         RAW_READINGS_SCHEMA,
         "reading_chunks",
         ReadingStore(),
+        reading_checksums,
     )
 
 
-def decode_readings(read: Slice, *, sensor_types: Collection[str]) -> Batch:
+def feeds(settings: Settings, *, sensor_types: Collection[str]) -> dict[str, Feed]:
+    """Every topic that is drained, by its name in Dagster."""
+    declared = (orders_feed(settings), readings_feed(settings, sensor_types=sensor_types))
+    return {feed.name: feed for feed in declared}
+
+
+def reading_checksums(rows: pl.DataFrame) -> pl.Series:
+    """The checksum of each raw reading: where it came from and everything it says."""
+    return row_checksums(
+        rows,
+        texts=[("sensor_id", "sensor_type", "metric", "unit"), ("station",), ("attributes",)],
+        numbers=("partition", "offset", "index", "ingested_at", "event_time", "value", "quality"),
+    )
+
+
+def order_checksums(rows: pl.DataFrame) -> pl.Series:
+    """The checksum of each order event; one message carries one, so that its offset is its position."""
+    texts = ("event_id", "order_id", "type", "status", "customer_id", "sku", "reason", "actor")
+    numbers = ("partition", "offset", "ingested_at", "version", "quantity", "occurred_at")
+    return row_checksums(rows, texts=[texts], numbers=numbers)
+
+
+def dead_letter_checksums(rows: pl.DataFrame) -> pl.Series:
+    """The checksum of each dead letter."""
+    numbers = ("partition", "offset", "index", "ingested_at")
+    return row_checksums(rows, texts=[("reason",), ("payload",)], numbers=numbers)
+
+
+def decode_readings(read: Slice, *, sensor_types: Collection[str], hot_days: int) -> Batch:
     """Decode and judge a slice of readings; what is not taken is dead."""
+    began = time.monotonic()
     positions = _positions(read)
-    decoded = codecs.decode(
-        read.messages.get_column("value").to_list(), read.messages.get_column("content_type").to_list()
-    )
+    decoded = codecs.decode(read.values, read.content_types)
     located = decoded.readings.join(positions, on="message", how="left", maintain_order="left")
     rows, refused = judge(located, sensor_types=sensor_types, seen_at=pl.col("ingested_at"))
     rejected = pl.concat([decoded.rejected, refused.select("message", "index", "reason")])
-    return _batch(read, positions, rows.drop("message"), rejected)
+    is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
+    checked = rows.drop("message").with_columns(reading_checksums(rows), is_cold=is_cold)
+    return _batch(read, positions, checked, rejected, began)
 
 
 def decode_order_events(read: Slice) -> Batch:
     """Decode a slice of order events; what is not one is dead."""
+    began = time.monotonic()
     positions = _positions(read)
-    events, rejected = order_events.decode(read.messages.get_column("value").to_list())
+    events, rejected = order_events.decode(read.values)
     rows = events.join(positions, on="message", how="left", maintain_order="left").with_columns(
         index=pl.lit(0, dtype=pl.Int32)
     )
     whole = pl.lit(WHOLE_MESSAGE, dtype=pl.Int32)
-    return _batch(read, positions, rows.drop("message"), rejected.select("message", whole.alias("index"), "reason"))
+    checked = rows.drop("message").with_columns(order_checksums(rows), is_cold=pl.lit(False))
+    return _batch(read, positions, checked, rejected.select("message", whole.alias("index"), "reason"), began)
 
 
 def _positions(read: Slice) -> pl.DataFrame:
@@ -98,19 +135,21 @@ def _positions(read: Slice) -> pl.DataFrame:
     ).with_row_index("message")
 
 
-def _batch(read: Slice, positions: pl.DataFrame, rows: pl.DataFrame, rejected: pl.DataFrame) -> Batch:
-    payloads = read.messages.select(payload=pl.col("value").bin.head(_LONGEST_PAYLOAD)).with_row_index("message")
+def _batch(read: Slice, positions: pl.DataFrame, rows: pl.DataFrame, rejected: pl.DataFrame, began: float) -> Batch:
+    refused = rejected.unique(["message", "index"], keep="first", maintain_order=True)
+    payloads = [read.values[at][:_LONGEST_PAYLOAD] for at in refused.get_column("message")]
     dead = (
-        rejected.unique(["message", "index"], keep="first", maintain_order=True)
+        refused.with_columns(pl.Series("payload", payloads, pl.Binary))
         .join(positions, on="message", how="left")
-        .join(payloads, on="message", how="left")
         .select(DEAD_LETTER.names())
     )
     return Batch(
         topic=read.topic.name,
         topic_id=read.topic.id,
         ranges=read.ranges,
-        messages=positions.select("partition", "offset"),
+        messages=read.messages,
         rows=rows,
-        dead=dead,
+        dead=dead.with_columns(dead_letter_checksums(dead)),
+        read_s=read.read_s,
+        decode_s=time.monotonic() - began,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from confluent_kafka import (
     Consumer,
@@ -13,7 +14,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec, TopicDescription
 
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
@@ -102,11 +103,24 @@ def describe(client: AdminClient, name: str) -> Topic:
     """What the broker says of the topic now; raises `DependencyDown` when it says nothing."""
     try:
         cluster = client.describe_cluster(request_timeout=ANSWER_WITHIN_S).result()
-        described = client.describe_topics(TopicCollection([name]), request_timeout=ANSWER_WITHIN_S)[name].result()
     except KafkaException as error:
-        raise DependencyDown(f"Kafka does not tell about topic {name}: {error}") from error
+        raise DependencyDown(f"Kafka does not tell about its cluster: {error}") from error
+    described = _describe(client, name)
     partitions = tuple(sorted(partition.id for partition in described.partitions))
     return Topic(name, f"{cluster.cluster_id}/{described.topic_id}", partitions)
+
+
+def is_same(client: AdminClient, topic: Topic) -> bool:
+    """Whether the topic's name still means this topic; raises `DependencyDown` when the broker does not say."""
+    return topic.id.endswith(f"/{_describe(client, topic.name).topic_id}")
+
+
+def _describe(client: AdminClient, name: str) -> TopicDescription:
+    try:
+        answers = client.describe_topics(TopicCollection([name]), request_timeout=ANSWER_WITHIN_S)
+        return cast("TopicDescription", answers[name].result())
+    except KafkaException as error:
+        raise DependencyDown(f"Kafka does not tell about topic {name}: {error}") from error
 
 
 def log_ranges(client: AdminClient, topic: Topic) -> dict[int, LogRange]:

@@ -16,11 +16,12 @@ from warehouse.locks import Lock
 
 @dataclass(frozen=True)
 class PartitionLag:
-    """Of one partition: what the log holds, and the first offset that some table has not got."""
+    """Of one partition: what the log holds, the first offset that some table has not got, and whether it is drained."""
 
     low: int
     high_watermark: int
     next_offset: int
+    is_draining: bool = False
 
     @property
     def is_truncated(self) -> bool:
@@ -35,11 +36,15 @@ class PartitionLag:
 
 @dataclass(frozen=True)
 class TopicLag:
-    """Of one topic: each partition, and whether a drain is at work."""
+    """Of one topic, each partition."""
 
     topic: str
     partitions: dict[int, PartitionLag]
-    is_draining: bool
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether any drain is at work."""
+        return any(partition.is_draining for partition in self.partitions.values())
 
     @property
     def messages(self) -> int:
@@ -58,12 +63,13 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
     with connect(settings.database_url) as connection:
         loaded = ledger.next_offsets(connection, topic.id)
         marks = ledger.lake_marks(connection, topic.id)
-        draining = locks.is_held(connection, Lock.DRAIN, topic.id)
+        names = {locks.of_partition(topic.id, partition): partition for partition in topic.partitions}
+        drained = {names[name] for name in locks.held(connection, Lock.DRAIN, list(names))}
     partitions = {}
     for partition, log in held.items():
         reached = min(loaded.get(partition, log.low), marks.get(partition, log.low))
-        partitions[partition] = PartitionLag(log.low, log.high_watermark, reached)
-    return TopicLag(topic_name, partitions, draining)
+        partitions[partition] = PartitionLag(log.low, log.high_watermark, reached, partition in drained)
+    return TopicLag(topic_name, partitions)
 
 
 @cache

@@ -14,6 +14,7 @@ from deltalake.exceptions import DeltaError
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
 from sensorhouse.settings import Settings
 from warehouse.batches import Batch
+from warehouse.ledger import LakeCommit
 
 # A handle gets slower with each commit (18 CPU-ms after 100, 71 after 600): take a new one now and then.
 _COMMITS_PER_HANDLE = 50
@@ -114,16 +115,17 @@ class MarkedTable:
         self.next_offsets = {p: starts[p] if mark is None else mark for p, mark in marks.items()}
         return dict(self.next_offsets)
 
-    def append(self, batch: Batch, rows: pl.DataFrame) -> None:
+    def append(self, batch: Batch, rows: pl.DataFrame) -> LakeCommit | None:
         """Append `rows`, which are the trimmed `batch`'s, and move the marks to its ends, in one commit.
 
-        Raises `Fenced` when another writer moved a mark, `DependencyDown` when the store takes no commit.
+        None when there is nothing left of the batch. Raises `Fenced` when another writer moved a mark, `DependencyDown`
+        when the store takes no commit.
         """
         ends = {partition: covered.end for partition, covered in batch.ranges.items()}
         if not ends:
-            return
+            return None
         properties = CommitProperties(
-            app_transactions=[Transaction(self._app_id(partition), end) for partition, end in ends.items()]
+            app_transactions=[Transaction(_app_id(self._topic_id, partition), end) for partition, end in ends.items()]
         )
         for _ in range(_TRIES):
             try:
@@ -137,10 +139,11 @@ class MarkedTable:
                 if not self._landed(ends, error):
                     continue
             self.next_offsets |= ends
+            commit = LakeCommit(self.name, self._handle.version(), ends)
             self._commits += 1
             if self._commits >= _COMMITS_PER_HANDLE:
                 self._reopen()
-            return
+            return commit
         raise DependencyDown(f"the lake did not take a commit to {self.name} in {_TRIES} tries")
 
     def _landed(self, ends: Mapping[int, int], error: Exception) -> bool:
@@ -161,14 +164,33 @@ class MarkedTable:
         self._handle, self._commits = handle, 0
 
     def _marks(self, handle: DeltaTable, partitions: Mapping[int, int]) -> dict[int, int | None]:
-        return {partition: handle.transaction_version(self._app_id(partition)) for partition in partitions}
-
-    def _app_id(self, partition: int) -> str:
-        return f"{self._topic_id}/{partition}"
+        return {partition: mark(handle, self._topic_id, partition) for partition in partitions}
 
     def _partitions_held(self) -> set[int]:
         held = pl.scan_delta(self._handle).filter(pl.col("topic_id") == self._topic_id)
         return set(held.select("partition").unique().collect().get_column("partition").to_list())
+
+
+def mark(handle: DeltaTable, topic_id: str, partition: int) -> int | None:
+    """The offset that the table ends at, of a partition; null when it never had anything of it."""
+    return handle.transaction_version(_app_id(topic_id, partition))
+
+
+def rows_of_topic(handle: DeltaTable, topic_id: str) -> int:
+    """How many rows are a topic's, by the table's own statistics; reads only files that hold several topics."""
+    files = pl.DataFrame(pa.table(handle.get_add_actions(flatten=True)))
+    if not files.height:
+        return 0
+    first, last = pl.col("min.topic_id"), pl.col("max.topic_id")
+    mixed = files.select(((first != last) | first.is_null()) & (pl.col("num_records") > 0)).to_series().fill_null(True)
+    if mixed.any():
+        ours = pl.scan_delta(handle).filter(pl.col("topic_id") == topic_id)
+        return int(ours.select(pl.len()).collect().item())
+    return int(files.filter(first == topic_id).get_column("num_records").sum())
+
+
+def _app_id(topic_id: str, partition: int) -> str:
+    return f"{topic_id}/{partition}"
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema:

@@ -9,26 +9,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import polars as pl
 
 from sensorhouse.settings import Settings
+from sensors_io.drained import Drained
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
 from sensors_io.kafka import Topic
 from sensors_io.lake import Lake, MarkedTable
 from warehouse import ledger
 from warehouse.batches import Batch, merged
 from warehouse.database import connect
+from warehouse.ledger import LakeCommit
 from warehouse.load import Loader
-
-Step = Callable[[str], None]
-"""Called with the name of what was just done: tests kill the process there."""
+from warehouse.steps import AtStep, Step
 
 
 class Sinks:
     """The warehouse, written slice by slice, and the lake, written when a commit is worth it."""
 
-    def __init__(self, settings: Settings, feed: Feed, lake: Lake, topic: Topic, run_id: str, step: Step) -> None:
-        self._settings, self._topic, self._step = settings, topic, step
+    def __init__(
+        self, settings: Settings, feed: Feed, lake: Lake, topic: Topic, run_id: str, drained: Drained, step: AtStep
+    ) -> None:
+        self._settings, self._topic, self._drained, self._step = settings, topic, drained, step
         self._feed = feed
         self._loader = Loader(
-            settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id
+            settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id, step=step
         )
         by_day = ["ingest_day"]
         self._raw = MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id)
@@ -38,17 +40,18 @@ class Sinks:
         self._flushing: Future[None] | None = None
         self._pending: list[Batch] = []
         self._pending_since = 0.0
-        self.lake_commits = 0
 
     def attach(self, starts: dict[int, int]) -> dict[int, int]:
         """The lowest offset, per partition, that any of the tables has not got."""
-        tables = (
-            self._loader.attach(starts, self._feed.warehouse_table),
-            self._raw.attach(self._topic.name, starts),
-            self._dead.attach(self._topic.name, starts),
-        )
-        self._report()
-        return {partition: min(table[partition] for table in tables) for partition in starts}
+        loaded = self._loader.attach(starts, self._feed.warehouse_table)
+        self._step(Step.LEDGER_READ)
+        raw = self._raw.attach(self._topic.name, starts)
+        self._step(Step.RAW_MARKS_READ)
+        dead = self._dead.attach(self._topic.name, starts)
+        self._step(Step.DEAD_MARKS_READ)
+        self._report([])
+        self._step(Step.MARKS_REPORTED)
+        return {partition: min(table[partition] for table in (loaded, raw, dead)) for partition in starts}
 
     def write(self, batch: Batch) -> None:
         """Hand a batch to both sinks; waits while the warehouse still writes the one before."""
@@ -73,6 +76,7 @@ class Sinks:
         if self._pending:
             self._flush()
         _settle(self._flushing)
+        self._step(Step.SINKS_FINISHED)
 
     def close(self) -> None:
         """Let the threads end and leave the servers."""
@@ -85,22 +89,26 @@ class Sinks:
         self._flushing = self._threads.submit(self._commit, pending)
 
     def _load(self, batch: Batch) -> None:
+        began = time.monotonic()
         self._loader.load(batch)
-        self._step("warehouse")
+        self._drained.note_loaded(batch)
+        self._drained.load_s += time.monotonic() - began
 
     def _commit(self, pending: list[Batch]) -> None:
+        began = time.monotonic()
         batch = merged(pending)
-        self._append(self._raw, batch, lambda trimmed: trimmed.rows)
-        self._step("lake raw")
-        self._append(self._dead, batch, lambda trimmed: trimmed.dead)
-        self._step("lake dead letters")
-        self._report()
-        self._step("lake marks")
-        self.lake_commits += 1
+        raw = self._append(self._raw, batch, lambda trimmed: trimmed.rows)
+        self._step(Step.RAW_COMMITTED)
+        dead = self._append(self._dead, batch, lambda trimmed: trimmed.dead)
+        self._step(Step.DEAD_LETTERS_COMMITTED)
+        self._report([commit for commit in (raw, dead) if commit])
+        self._step(Step.LAKE_REPORTED)
+        self._drained.lake_commits += 1
+        self._drained.lake_s += time.monotonic() - began
 
-    def _append(self, table: MarkedTable, batch: Batch, rows: Callable[[Batch], pl.DataFrame]) -> None:
+    def _append(self, table: MarkedTable, batch: Batch, rows: Callable[[Batch], pl.DataFrame]) -> LakeCommit | None:
         trimmed = batch.trimmed(table.next_offsets)
-        table.append(
+        return table.append(
             trimmed,
             rows(trimmed).with_columns(
                 topic_id=pl.lit(self._topic.id),
@@ -109,10 +117,10 @@ class Sinks:
             ),
         )
 
-    def _report(self) -> None:
+    def _report(self, commits: list[LakeCommit]) -> None:
         marks = {p: min(offset, self._dead.next_offsets[p]) for p, offset in self._raw.next_offsets.items()}
         with connect(self._settings.database_url) as connection:
-            ledger.report_lake_marks(connection, self._topic.id, marks)
+            ledger.report_lake(connection, self._topic.id, marks, commits)
 
 
 def _settle(work: Future[None] | None) -> None:

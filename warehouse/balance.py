@@ -2,55 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
 import psycopg
 
-_ROWS: dict[str, LiteralString] = {
-    "reading_chunks": "select coalesce(sum(cardinality(readings)), 0)::bigint from reading_chunks where topic_id = %s",
+from warehouse import ledger
+
+_STORED: dict[str, LiteralString] = {
+    "reading_chunks": "select coalesce(sum(count), 0)::bigint from reading_chunks where topic_id = %s",
     "raw_orders": "select count(*) from raw_orders where topic_id = %s",
-}
-_REPEATED: dict[str, LiteralString] = {
-    "reading_chunks": """
-        select count(*) - count(distinct (partition, "offset", index)) from raw_readings where topic_id = %s
-    """,
-    # Its primary key is the position.
-    "raw_orders": "select 0 where %s <> ''",
 }
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one topic: the ledger's sums, the tables' own counts, and slices that don't join."""
+    """Of one topic: where and what the ledger says, what the tables hold, and slices that don't join."""
 
+    next_offsets: dict[int, int]
     messages: int
-    decoded: int
     rows: int
     dead_letters: int
+    cold: int
+    retired: int
+    stored: int
+    stored_dead_letters: int
     gaps: int
 
 
 def counts(connection: psycopg.Connection, topic_id: str, table: str) -> Counts:
-    """Count a topic's rows in `table` and in the dead letters, beside what the ledger says."""
-    messages, decoded = _one(
+    """Count a topic's rows in `table` and in the dead letters, beside what the ledger says; all at one moment."""
+    connection.execute("set transaction isolation level repeatable read")
+    messages, rows, dead_letters, cold, retired = _one(
         connection,
-        "select coalesce(sum(messages), 0)::bigint, coalesce(sum(rows + dead_letters), 0)::bigint"
-        " from ledger where topic_id = %s",
+        """
+        select
+            coalesce(sum(messages), 0)::bigint,
+            coalesce(sum(rows), 0)::bigint,
+            coalesce(sum(dead_letters), 0)::bigint,
+            coalesce(sum(cold), 0)::bigint,
+            coalesce(sum(retired), 0)::bigint
+        from ledger
+        where topic_id = %s
+        """,
         topic_id,
     )
     return Counts(
+        next_offsets=ledger.next_offsets(connection, topic_id),
         messages=messages,
-        decoded=decoded,
-        rows=_one(connection, _ROWS[table], topic_id)[0],
-        dead_letters=_one(connection, "select count(*) from dead_letters where topic_id = %s", topic_id)[0],
+        rows=rows,
+        dead_letters=dead_letters,
+        cold=cold,
+        retired=retired,
+        stored=_one(connection, _STORED[table], topic_id)[0],
+        stored_dead_letters=_one(connection, "select count(*) from dead_letters where topic_id = %s", topic_id)[0],
         gaps=_one(connection, _GAPS, topic_id)[0],
     )
 
 
-def repeated(connection: psycopg.Connection, topic_id: str, table: str) -> int:
-    """Rows of `table` whose position another row has too; looks at every row."""
-    return _one(connection, _REPEATED[table], topic_id)[0]
+@dataclass(frozen=True)
+class Reached:
+    """What was decoded of a topic below some offsets."""
+
+    rows: int
+    dead_letters: int
+
+
+def up_to(connection: psycopg.Connection, topic_id: str, marks: Mapping[int, int]) -> Reached | None:
+    """What a table with these marks should hold, by the ledger; null when a mark lies within a slice or after all."""
+    found = connection.execute(
+        """
+        with marks as (
+            select * from unnest(%s::integer[], %s::bigint[]) as m (partition, mark)
+        ),
+        beyond as (
+            select
+                coalesce(sum(s.rows), 0)::bigint as rows,
+                coalesce(sum(s.dead_letters), 0)::bigint as dead_letters,
+                count(*) filter (where s.start_offset < m.mark) as cut
+            from slices as s
+            left join marks as m using (partition)
+            where s.topic_id = %s and s.end_offset > coalesce(m.mark, 0)
+        )
+        select
+            coalesce(sum(l.rows), 0)::bigint - beyond.rows,
+            coalesce(sum(l.dead_letters), 0)::bigint - beyond.dead_letters,
+            beyond.cut > 0 or coalesce(bool_or(m.mark > l.next_offset), false)
+        from beyond
+        left join ledger as l on l.topic_id = %s
+        left join marks as m using (partition)
+        group by beyond.rows, beyond.dead_letters, beyond.cut
+        """,
+        [list(marks), list(marks.values()), topic_id, topic_id],
+    ).fetchone()
+    assert found
+    rows, dead_letters, unknown = found
+    return None if unknown else Reached(int(rows), int(dead_letters))
 
 
 def _one(connection: psycopg.Connection, query: LiteralString, topic_id: str) -> tuple[int, ...]:

@@ -19,6 +19,14 @@ POSITION = pl.Schema(
     }
 )
 DEAD_LETTER = pl.Schema({**POSITION, "reason": pl.String(), "payload": pl.Binary()})
+MESSAGES = pl.Schema(
+    {
+        "partition": pl.Int32(),
+        "offset": pl.Int64(),
+        "ingested_at": pl.Datetime("ms", "UTC"),
+        "bytes": pl.UInt32(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,9 @@ class Range:
 class Batch:
     """A decoded slice.
 
-    `rows` has the feed's columns and POSITION; `dead` has DEAD_LETTER; `messages` has `partition` and `offset` of
-    every message that was read.
+    `rows` has the feed's columns, POSITION, `checksum` (UInt64) and `is_cold` (whether the warehouse does without it);
+    `dead` has DEAD_LETTER and `checksum`; `messages` has MESSAGES, of every message that was read. `read_s` and
+    `decode_s` are how long it took to come to this.
     """
 
     topic: str
@@ -43,6 +52,8 @@ class Batch:
     messages: pl.DataFrame
     rows: pl.DataFrame
     dead: pl.DataFrame
+    read_s: float = 0.0
+    decode_s: float = 0.0
 
     def trimmed(self, next_offsets: Mapping[int, int]) -> Batch:
         """Without what a table that ends at `next_offsets` has already.
@@ -76,30 +87,39 @@ class Batch:
         )
 
     def counts(self) -> pl.DataFrame:
-        """One row per partition: partition, start_offset, end_offset, messages, rows, dead_letters and
-        newest_ingested_at.
-        """
+        """One row per partition, with the columns that the table `slices` has, from start_offset to decode_s."""
         covered = pl.DataFrame(
             [(partition, covered.start, covered.end) for partition, covered in self.ranges.items()],
             schema={"partition": pl.Int32, "start_offset": pl.Int64, "end_offset": pl.Int64},
             orient="row",
         )
-
-        def count(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-            return frame.group_by("partition").agg(pl.len().cast(pl.Int64).alias(name))
-
-        newest = pl.concat([self.rows.select(POSITION.names()), self.dead.select(POSITION.names())])
-        return (
-            covered.join(count(self.messages, "messages"), on="partition", how="left")
-            .join(count(self.rows, "rows"), on="partition", how="left")
-            .join(count(self.dead, "dead_letters"), on="partition", how="left")
-            .with_columns(pl.col("messages", "rows", "dead_letters").fill_null(0))
-            .join(
-                newest.group_by("partition").agg(newest_ingested_at=pl.col("ingested_at").max()),
-                on="partition",
-                how="left",
-            )
+        count, cold = pl.len().cast(pl.Int64), pl.col("is_cold")
+        parts = (
+            self.messages.group_by("partition").agg(
+                messages=count,
+                bytes=pl.col("bytes").cast(pl.Int64).sum(),
+                oldest_ingested_at=pl.col("ingested_at").min(),
+                newest_ingested_at=pl.col("ingested_at").max(),
+            ),
+            self.rows.group_by("partition").agg(
+                rows=count,
+                cold=cold.sum().cast(pl.Int64),
+                checksum=_sum("checksum"),
+                cold_checksum=pl.col("checksum").filter(cold).sum().reinterpret(signed=True),
+            ),
+            self.dead.group_by("partition").agg(dead_letters=count, dead_checksum=_sum("checksum")),
         )
+        for part in parts:
+            covered = covered.join(part, on="partition", how="left")
+        whole = len(self.ranges)
+        return covered.with_columns(pl.selectors.integer().fill_null(0)).with_columns(
+            read_s=pl.lit(self.read_s / whole), decode_s=pl.lit(self.decode_s / whole)
+        )
+
+
+def _sum(checksums: str) -> pl.Expr:
+    """Modulo 2^64, as Postgres' bigint holds it."""
+    return pl.col(checksums).sum().reinterpret(signed=True)
 
 
 def merged(batches: list[Batch]) -> Batch:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import psycopg
+
+
+@dataclass(frozen=True)
+class LakeCommit:
+    """A version of a lake table, and the offsets that it ends at by partition."""
+
+    table: str
+    version: int
+    ends: Mapping[int, int]
 
 
 def next_offsets(connection: psycopg.Connection, topic_id: str) -> dict[int, int]:
@@ -19,14 +29,28 @@ def lake_marks(connection: psycopg.Connection, topic_id: str) -> dict[int, int]:
     return dict(rows.fetchall())
 
 
-def report_lake_marks(connection: psycopg.Connection, topic_id: str, marks: Mapping[int, int]) -> None:
-    """Copy the lake's marks to where others can look them up."""
-    connection.cursor().executemany(
+def report_lake(
+    connection: psycopg.Connection, topic_id: str, marks: Mapping[int, int], commits: Sequence[LakeCommit] = ()
+) -> None:
+    """Copy the lake's marks, and which versions hold them, to where others can look them up."""
+    cursor = connection.cursor()
+    cursor.executemany(
         """
         insert into lake_marks (topic_id, partition, next_offset) values (%s, %s, %s)
         on conflict (topic_id, partition) do update set
             next_offset = greatest(lake_marks.next_offset, excluded.next_offset),
             updated_at = now()
         """,
-        [(topic_id, partition, offset) for partition, offset in marks.items()],
+        [(topic_id, partition, offset) for partition, offset in sorted(marks.items())],
+    )
+    cursor.executemany(
+        """
+        insert into lake_commits (topic_id, partition, table_name, end_offset, version) values (%s, %s, %s, %s, %s)
+        on conflict do nothing
+        """,
+        [
+            (topic_id, partition, commit.table, end, commit.version)
+            for commit in commits
+            for partition, end in sorted(commit.ends.items())
+        ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
 from warehouse.batches import DEAD_LETTER, Batch
+from warehouse.steps import AtStep, Step, no_step
 
 Cursor = Any
 """ADBC's, whose methods carry no types."""
@@ -20,8 +22,11 @@ Store = Callable[[Cursor, Batch], None]
 
 _INCOMING = """
 create temp table if not exists incoming_ranges (
-    topic_id text, topic text, run_id text, partition integer, start_offset bigint, end_offset bigint,
-    messages bigint, rows bigint, dead_letters bigint, newest_ingested_at timestamptz
+    topic_id text, run_id text, partition integer, start_offset bigint, end_offset bigint,
+    messages bigint, bytes bigint, rows bigint, cold bigint, dead_letters bigint,
+    checksum bigint, cold_checksum bigint, dead_checksum bigint,
+    oldest_ingested_at timestamptz, newest_ingested_at timestamptz,
+    read_s double precision, decode_s double precision
 ) on commit delete rows;
 create temp table if not exists incoming_series (
     sensor_id text, sensor_type text, metric text, unit text
@@ -36,6 +41,7 @@ update ledger as l set
     next_offset = i.end_offset,
     messages = l.messages + i.messages,
     rows = l.rows + i.rows,
+    cold = l.cold + i.cold,
     dead_letters = l.dead_letters + i.dead_letters,
     updated_at = now()
 from incoming_ranges as i
@@ -45,9 +51,13 @@ returning l.partition
 
 _REMEMBER_SLICES = """
 insert into slices (
-    topic_id, partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at, run_id
+    topic_id, run_id, partition, start_offset, end_offset, messages, bytes, rows, cold, dead_letters,
+    checksum, cold_checksum, dead_checksum, oldest_ingested_at, newest_ingested_at, read_s, decode_s, load_s
 )
-select topic_id, partition, start_offset, end_offset, messages, rows, dead_letters, newest_ingested_at, run_id
+select
+    topic_id, run_id, partition, start_offset, end_offset, messages, bytes, rows, cold, dead_letters,
+    checksum, cold_checksum, dead_checksum, oldest_ingested_at, newest_ingested_at, read_s, decode_s,
+    $1::double precision / count(*) over ()
 from incoming_ranges
 """
 
@@ -55,9 +65,11 @@ from incoming_ranges
 class Loader:
     """Loads one topic's batches over a connection that it keeps open; remembers where the ledger stands."""
 
-    def __init__(self, url: str, *, topic: str, topic_id: str, store: Store, run_id: str) -> None:
+    def __init__(
+        self, url: str, *, topic: str, topic_id: str, store: Store, run_id: str, step: AtStep = no_step
+    ) -> None:
         self._url, self._topic, self._topic_id = url, topic, topic_id
-        self._store, self._run_id = store, run_id
+        self._store, self._run_id, self._step = store, run_id, step
         self.next_offsets: dict[int, int] = {}
         self._connect()
 
@@ -106,6 +118,7 @@ class Loader:
             with self._connection.cursor() as cursor:
                 self._write(cursor, batch)
             self._connection.commit()
+            self._step(Step.WAREHOUSE_COMMITTED)
         except adbc_driver_manager.Error as error:
             self._settle(batch, error)
         except BaseException:
@@ -118,16 +131,21 @@ class Loader:
         self._connection.close()
 
     def _write(self, cursor: Cursor, batch: Batch) -> None:
-        topic = {"topic_id": pl.lit(self._topic_id), "topic": pl.lit(self._topic)}
-        ingest(cursor, "incoming_ranges", batch.counts().with_columns(**topic, run_id=pl.lit(self._run_id)), temp=True)
+        began = time.monotonic()
+        ours = {"topic_id": pl.lit(self._topic_id), "run_id": pl.lit(self._run_id)}
+        ingest(cursor, "incoming_ranges", batch.counts().with_columns(**ours), temp=True)
         # The ledger first: its row lock makes a second writer wait here, and then find that it lost.
         cursor.execute(_ADVANCE)
         if len(cursor.fetchall()) != len(batch.ranges):
             raise Fenced(f"{self._topic}: another drain moved the ledger past {dict(self.next_offsets)}")
-        cursor.execute(_REMEMBER_SLICES)
+        self._step(Step.LEDGER_ADVANCED)
         self._store(cursor, batch)
+        self._step(Step.ROWS_COPIED)
         if batch.dead.height:
-            ingest(cursor, "dead_letters", batch.dead.select(DEAD_LETTER.names()).with_columns(**topic))
+            named = {"topic_id": pl.lit(self._topic_id), "topic": pl.lit(self._topic)}
+            ingest(cursor, "dead_letters", batch.dead.select(DEAD_LETTER.names()).with_columns(**named))
+        self._step(Step.DEAD_LETTERS_COPIED)
+        cursor.execute(_REMEMBER_SLICES, (time.monotonic() - began,))
 
     def _settle(self, batch: Batch, error: adbc_driver_manager.Error) -> None:
         """After an error during commit: the ledger says whether it had succeeded."""

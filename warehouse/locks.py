@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from psycopg import Connection
@@ -30,18 +31,30 @@ def wait_for(connection: Connection, lock: Lock, name: str = "") -> None:
 
 def is_held(connection: Connection, lock: Lock, name: str = "") -> bool:
     """Whether anyone living holds it; takes nothing."""
+    return bool(held(connection, lock, [name]))
+
+
+def held(connection: Connection, lock: Lock, names: Sequence[str]) -> set[str]:
+    """Those of the names on which anyone living holds the lock; takes nothing."""
     found = connection.execute(
         """
-        select exists (
+        select name
+        from unnest(%s::text[]) as name
+        where exists (
             select from pg_locks
             where locktype = 'advisory'
                 and database = (select oid from pg_database where datname = current_database())
                 and classid = %s
-                and objid = (hashtext(%s)::bigint & 4294967295)::oid
+                and objid = (hashtext(name)::bigint & 4294967295)::oid
                 and objsubid = 2
                 and granted
         )
         """,
-        [lock, name],
-    ).fetchone()
-    return bool(found and found[0])
+        [list(names), lock],
+    )
+    return {row[0] for row in found}
+
+
+def of_partition(topic_id: str, partition: int) -> str:
+    """What a drain's lock on one partition is named."""
+    return f"{topic_id}/{partition}"

@@ -88,7 +88,7 @@ staged as (
 
 locks as (
     select
-        count(*) filter (where classid::bigint = $2::bigint) as draining,
+        count(distinct pid) filter (where classid::bigint = $2::bigint) as draining,
         count(*) filter (where classid::bigint = $3::bigint) > 0 as relay_leads
     from pg_locks
     where locktype = 'advisory'

@@ -17,6 +17,7 @@ class Step(StrEnum):
     MARKS_REPORTED = "marks reported"
     SLICE_READ = "slice read"
     SLICE_DECODED = "slice decoded"
+    TOPIC_CONFIRMED = "topic confirmed"
     LEDGER_ADVANCED = "ledger advanced"
     ROWS_COPIED = "rows copied"
     DEAD_LETTERS_COPIED = "dead letters copied"
@@ -24,7 +25,6 @@ class Step(StrEnum):
     RAW_COMMITTED = "lake's raw rows committed"
     DEAD_LETTERS_COMMITTED = "lake's dead letters committed"
     LAKE_REPORTED = "lake commits reported"
-    OFFSETS_MIRRORED = "group offsets mirrored"
     SINKS_FINISHED = "both sinks finished"
     BALANCE_TAKEN = "balance taken"
 

@@ -58,12 +58,14 @@ class ReadingStore:
         self._series = _SERIES.to_frame()
 
     def __call__(self, cursor: Cursor, batch: Batch) -> None:
-        """Write the batch's chunks and the partition keys that they touch."""
+        """Write the chunks of what is not cold, and the partition keys that the whole batch touches."""
         if not batch.rows.height:
             return
         rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
-        self._learn(cursor, rows.select(*_SERIES_KEY).unique())
-        ingest(cursor, "reading_chunks", _chunks(rows, self._series, batch.topic_id))
+        hot = rows.filter(~pl.col("is_cold")) if rows.get_column("is_cold").any() else rows
+        if hot.height:
+            self._learn(cursor, hot.select(*_SERIES_KEY).unique())
+            ingest(cursor, "reading_chunks", _chunks(hot, self._series, batch.topic_id))
         touch_keys(cursor, batch, rows.select("day", "sensor_type", "partition"))
 
     def _learn(self, cursor: Cursor, series: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ from infra.demo.traffic import Recording, Sent
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 from sensors_io.balance import Balance, balance
-from sensors_io.feeds import orders_feed, readings_feed
+from sensors_io.feeds import feeds
 from sensors_io.lag import look
 from sensors_io.lake import open_lake
 from warehouse import changes, marts, staged
@@ -48,11 +48,10 @@ def count(settings: Settings) -> Census:
     """Count it all; takes a second for each million readings or so."""
     lake = open_lake(settings)
     with connect(settings.database_url) as connection:
-        feed = readings_feed(settings, sensor_types=staged.sensor_types(connection))
+        declared = feeds(settings, sensor_types=staged.sensor_types(connection))
         sums = staged.sums(connection)
-    return Census(
-        balance(settings, orders_feed(settings), lake, full=True), balance(settings, feed, lake, full=True), sums
-    )
+    orders, readings = (balance(settings, declared[name], lake, full=True) for name in ("orders", "readings"))
+    return Census(orders, readings, sums)
 
 
 def wait_until_settled(settings: Settings, *, within_s: float) -> None:
@@ -104,7 +103,7 @@ def rows(before: Census, after: Census, orders: Sent, readings: Sent) -> list[Ro
 
 def _row(what: str, before: Balance, after: Balance, sent: Sent, *, duplicates: int, apart: int) -> Row:
     dead = after.lake_dead_letters - before.lake_dead_letters
-    in_kafka = (after.in_kafka or 0) - (before.in_kafka or 0)
+    in_kafka = _in_kafka(after) - _in_kafka(before)
     in_lake, in_warehouse = after.lake_rows - before.lake_rows, after.warehouse_rows - before.warehouse_rows
     differences = (
         sent.acknowledged + sent.broken - in_kafka,
@@ -126,6 +125,10 @@ def _row(what: str, before: Balance, after: Balance, sent: Sent, *, duplicates: 
         dead_lettered=dead,
         difference=max(map(abs, differences)),
     )
+
+
+def _in_kafka(counted: Balance) -> int:
+    return counted.audited.in_kafka if counted.audited else 0
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_a_drain_run_reports_its_asset_and_passes_its_checks(brisk: Settings, in
     (event,) = result.asset_materializations_for_node("raw_readings")[-1:]
     assert event.metadata["rows"].value == 100
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert checks == {"no_gap": True, "no_duplicate": True, "sinks_agree": True}
+    assert checks == {"no_gap": True, "lake_complete": True, "warehouse_complete": True}
 
 
 def test_touched_keys_are_staged_and_judged_in_one_run(brisk: Settings, instance: dg.DagsterInstance) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -14,14 +14,19 @@ from sensorhouse.errors import Fenced, MarkMissing, OffsetGap
 from sensorhouse.settings import Settings
 from sensors_io import kafka
 from sensors_io.arrow_codec import encode
+from sensors_io.balance import balance
 from sensors_io.codecs import decode, decode_upload
-from sensors_io.drain import Drained, drain
-from sensors_io.feeds import RAW_READINGS_SCHEMA
+from sensors_io.drain import Share, drain
+from sensors_io.drained import Drained
+from sensors_io.feeds import RAW_READINGS_SCHEMA, reading_checksums
 from sensors_io.lake import MarkedTable, open_lake
 from sensors_io.reading import ARROW, NDJSON
 from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
-from warehouse.batches import DEAD_LETTER, Batch, Range
+from warehouse import locks
+from warehouse.batches import DEAD_LETTER, MESSAGES, Batch, Range
+from warehouse.database import connect
 from warehouse.load import Loader
+from warehouse.locks import Lock
 from warehouse.stores import ReadingStore
 
 
@@ -137,10 +142,10 @@ def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
         offset=pl.int_range(start, end, dtype=pl.Int64),
         ingested_at=pl.lit(NOON),
     )
-    dead = DEAD_LETTER.to_frame()
-    return Batch(
-        settings.readings_topic, topic_id, {0: Range(start, end)}, rows.select("partition", "offset"), rows, dead
-    )
+    messages = rows.select("partition", "offset", pl.col("ingested_at").cast(MESSAGES["ingested_at"]), bytes=pl.lit(9))
+    checked = rows.with_columns(reading_checksums(rows), is_cold=pl.lit(False))
+    dead = DEAD_LETTER.to_frame().with_columns(checksum=pl.lit(None, pl.UInt64))
+    return Batch(settings.readings_topic, topic_id, {0: Range(start, end)}, messages, checked, dead)
 
 
 def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
@@ -214,3 +219,47 @@ def test_a_log_that_lost_the_next_offset_stops_that_partition_only(brisk: Settin
         f"{brisk.readings_topic}[0]: next is offset 1, but the log holds 2 to 3"
     ]
     assert sorted(lake_rows(brisk, "raw_readings").get_column("sensor_id")) == ["a", "b", "c"]
+
+
+def test_drains_share_a_topic_s_partitions(brisk: Settings) -> None:
+    publish_readings(brisk, many(300))
+    halves = [
+        drain(brisk, feeds(brisk)["readings"], open_lake(brisk), run_id=f"half-{index}", share=Share(index, 2))
+        for index in (0, 1)
+    ]
+    assert [half.partitions for half in halves] == [(0, 2), (1, 3)]
+    assert sum(half.rows for half in halves) == 300
+    assert lake_rows(brisk, "raw_readings").height == 300
+    assert balance(brisk, feeds(brisk)["readings"], open_lake(brisk), full=True).differences == {}
+
+
+def test_a_partition_that_another_drain_holds_is_left_to_it(brisk: Settings) -> None:
+    publish_readings(brisk, many(40))
+    topic = kafka.describe(kafka.admin(brisk), brisk.readings_topic)
+    with connect(brisk.database_url) as connection:
+        assert locks.take(connection, Lock.DRAIN, locks.of_partition(topic.id, 2))
+        assert run(brisk).partitions == (0, 1, 3)
+    assert run(brisk).partitions == (0, 1, 2, 3)
+    assert lake_rows(brisk, "raw_readings").height == 40
+
+
+def test_readings_out_of_the_hot_window_are_in_the_lake_only_and_counted(brisk: Settings) -> None:
+    old, hot = NOON - timedelta(days=2000), datetime.now(UTC) - timedelta(days=1)
+    publish_readings(brisk, [reading(at=old), reading(at=old + timedelta(days=1)), reading(at=hot)])
+    drained = run(brisk)
+    assert (drained.rows, drained.cold) == (3, 2)
+    assert lake_rows(brisk, "raw_readings").height == 3
+    assert warehouse_rows(brisk, "select count(*) from raw_readings") == [(1,)]
+    assert warehouse_rows(brisk, "select sum(rows), sum(cold) from ledger") == [(3, 2)]
+    assert balance(brisk, feeds(brisk)["readings"], open_lake(brisk), full=True).differences == {}
+
+
+def test_a_run_tells_how_long_readings_took_to_become_visible(brisk: Settings) -> None:
+    publish_readings(brisk, many(100))
+    drained = run(brisk)
+    freshness = drained.freshness_s(0.99)
+    assert freshness is not None
+    assert 0 < freshness < 30
+    assert min(drained.read_s, drained.decode_s, drained.load_s, drained.lake_s) > 0
+    seconds = warehouse_rows(brisk, "select sum(read_s), sum(decode_s), sum(load_s), sum(bytes) from slices")[0]
+    assert all(value > 0 for value in seconds)

@@ -7,7 +7,8 @@ import pytest
 
 from sensorhouse.errors import OffsetGap
 from tests.readings import NOON
-from warehouse.batches import DEAD_LETTER, POSITION, Batch, Range, merged
+from warehouse.batches import DEAD_LETTER, MESSAGES, POSITION, Batch, Range, merged
+from warehouse.checksums import signed
 
 
 def batch(**partitions: tuple[int, int]) -> Batch:
@@ -18,7 +19,11 @@ def batch(**partitions: tuple[int, int]) -> Batch:
         schema=POSITION,
         orient="row",
     )
-    return Batch("readings", "t", ranges, rows.select("partition", "offset"), rows, DEAD_LETTER.to_frame())
+    messages = rows.select("partition", "offset", pl.col("ingested_at").cast(MESSAGES["ingested_at"]), bytes=pl.lit(7))
+    # Sums of these pass 2^64.
+    checked = rows.with_columns(checksum=pl.lit(2**63 + 1, pl.UInt64), is_cold=pl.col("offset") == 0)
+    dead = DEAD_LETTER.to_frame().with_columns(checksum=pl.lit(None, pl.UInt64))
+    return Batch("readings", "t", ranges, messages, checked, dead)
 
 
 def test_a_table_that_has_nothing_takes_all() -> None:
@@ -42,3 +47,11 @@ def test_batches_that_follow_each_other_merge_into_one() -> None:
     one = merged([batch(p0=(0, 2)), batch(p0=(2, 4), p1=(0, 1))])
     assert one.ranges == {0: Range(0, 4), 1: Range(0, 1)}
     assert one.counts().sort("partition").select("partition", "messages", "rows").rows() == [(0, 4, 4), (1, 1, 1)]
+
+
+def test_a_slice_s_sums_are_kept_modulo_two_to_the_64() -> None:
+    (counted,) = batch(p0=(0, 3)).counts().rows(named=True)
+    assert (counted["rows"], counted["cold"], counted["bytes"]) == (3, 1, 21)
+    assert counted["checksum"] == signed(3 * (2**63 + 1) % 2**64)
+    assert counted["cold_checksum"] == signed(2**63 + 1)
+    assert (counted["dead_letters"], counted["dead_checksum"]) == (0, 0)

@@ -1,4 +1,4 @@
-"""What each slice amounts to: checksums, cold readings, bytes and seconds; and which lake version holds which offsets."""
+"""What each slice amounts to, for as long as it lives; and which lake version holds which offsets."""
 
 from pathlib import Path
 
