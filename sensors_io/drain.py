@@ -26,6 +26,9 @@ from warehouse.steps import AtStep, Step, no_step
 REPORT_EVERY_S = 60.0
 # A guess for the first slice; each later one goes by what the last slice held.
 _ROWS_PER_BYTE = 1 / 20
+# A drain that shall not linger still gives the broker so long to answer, and for what is known to be there this long.
+_SHORTEST_LOOK_S = 0.2
+_BACKLOG_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def drain(
             drained.truncated = _truncated(topic, next_offsets, ranges)
             lost = {error.partition for error in drained.truncated}
             readable = {p: offset for p, offset in next_offsets.items() if p not in lost}
-            with closing(SliceReader(kafka.consumer(settings), client, topic, readable)) as reader:
+            backlog = {partition: held.high_watermark for partition, held in ranges.items()}
+            with closing(SliceReader(kafka.consumer(settings), client, topic, readable, backlog=backlog)) as reader:
                 try:
                     _run(settings, feed, reader, sinks, drained, stopped, report, step)
                 except (TopicRecreated, DependencyDown):
@@ -123,10 +127,11 @@ def _run(
     began = busy = since = time.monotonic()
     rows_per_byte = _ROWS_PER_BYTE
     while not stopped() and time.monotonic() - began < settings.max_run_s:
+        left_s = max(busy + settings.linger_s - time.monotonic(), _SHORTEST_LOOK_S)
         read = reader.read(
             max_messages=settings.slice_rows,
             max_bytes=min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1),
-            max_age_s=settings.slice_s,
+            max_age_s=settings.slice_s if reader.is_behind else min(settings.slice_s, left_s),
         )
         if read:
             step(Step.SLICE_READ)
@@ -138,7 +143,7 @@ def _run(
             rows_per_byte = _rate(read, batch, rows_per_byte)
             sinks.write(batch)
             drained.count(batch)
-        elif time.monotonic() - busy >= settings.linger_s:
+        elif time.monotonic() - busy >= (_BACKLOG_WITHIN_S if reader.is_behind else settings.linger_s):
             break
         sinks.flush_if_due()
         if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:

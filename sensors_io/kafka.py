@@ -78,9 +78,10 @@ def consumer(settings: Settings) -> Consumer:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
             "fetch.max.bytes": 64 << 20,
-            "max.partition.fetch.bytes": 16 << 20,
-            "queued.min.messages": 200_000,
-            "queued.max.messages.kbytes": 128 << 10,
+            "max.partition.fetch.bytes": 2 << 20,
+            # Read ahead of each partition, so that the client works while a slice is decoded; bounds its memory.
+            "queued.min.messages": 20_000,
+            "queued.max.messages.kbytes": 16 << 10,
         }
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from warehouse.ledger import LakeCommit
 # A handle gets slower with each commit (18 CPU-ms after 100, 71 after 600): take a new one now and then.
 _COMMITS_PER_HANDLE = 50
 _TRIES = 5
+_PIECE_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,16 @@ class MarkedTable:
     one of the same marks makes it fail.
     """
 
-    def __init__(self, lake: Lake, name: str, schema: pl.Schema, *, partition_by: Sequence[str], topic_id: str) -> None:
+    def __init__(
+        self, lake: Lake, name: str, schema: pl.Schema, *, partition_by: Sequence[str], topic: str, topic_id: str
+    ) -> None:
         self._lake, self.name, self._schema = lake, name, schema
-        self._topic_id = topic_id
+        self._topic, self._topic_id = topic, topic_id
         self._handle = lake.create(name, schema, partition_by=partition_by)
         self._commits = 0
         self.next_offsets: dict[int, int] = {}
 
-    def attach(self, topic: str, starts: Mapping[int, int]) -> dict[int, int]:
+    def attach(self, starts: Mapping[int, int]) -> dict[int, int]:
         """Where each partition goes on; a partition seen for the first time begins at its `starts`.
 
         Raises `MarkMissing` when the table holds rows of a partition but no mark.
@@ -111,15 +114,15 @@ class MarkedTable:
             held = self._partitions_held()
             for partition in missing:
                 if partition in held:
-                    raise MarkMissing(topic, partition, self.name)
+                    raise MarkMissing(self._topic, partition, self.name)
         self.next_offsets = {p: starts[p] if mark is None else mark for p, mark in marks.items()}
         return dict(self.next_offsets)
 
     def append(self, batch: Batch, rows: pl.DataFrame) -> LakeCommit | None:
         """Append `rows`, which are the trimmed `batch`'s, and move the marks to its ends, in one commit.
 
-        None when there is nothing left of the batch. Raises `Fenced` when another writer moved a mark, `DependencyDown`
-        when the store takes no commit.
+        What every row of a topic shares is added here. None when there is nothing left of the batch. Raises `Fenced`
+        when another writer moved a mark, `DependencyDown` when the store takes no commit.
         """
         ends = {partition: covered.end for partition, covered in batch.ranges.items()}
         if not ends:
@@ -129,12 +132,7 @@ class MarkedTable:
         )
         for _ in range(_TRIES):
             try:
-                write_deltalake(
-                    self._handle,
-                    _arrow(rows.select(self._schema.names())),
-                    mode="append",
-                    commit_properties=properties,
-                )
+                write_deltalake(self._handle, self._stream(rows), mode="append", commit_properties=properties)
             except (DeltaError, OSError) as error:
                 if not self._landed(ends, error):
                     continue
@@ -145,6 +143,18 @@ class MarkedTable:
                 self._reopen()
             return commit
         raise DependencyDown(f"the lake did not take a commit to {self.name} in {_TRIES} tries")
+
+    def _stream(self, rows: pl.DataFrame) -> pa.RecordBatchReader:
+        """The rows as Arrow, made piece by piece while they are written: all at once would double their memory."""
+        shared = {"topic_id": pl.lit(self._topic_id), "topic": pl.lit(self._topic)}
+        schema = _arrow_schema(self._schema)
+
+        def pieces() -> Iterator[pa.RecordBatch]:
+            for piece in rows.iter_slices(_PIECE_ROWS):
+                whole = piece.with_columns(**shared, ingest_day=pl.col("ingested_at").dt.date())
+                yield from _arrow(whole.select(self._schema.names())).cast(schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, pieces())
 
     def _landed(self, ends: Mapping[int, int], error: Exception) -> bool:
         """Whether a commit that answered with an error is there all the same; raises `Fenced` if another's is."""

@@ -32,9 +32,10 @@ class Sinks:
         self._loader = Loader(
             settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id, step=step
         )
-        by_day = ["ingest_day"]
-        self._raw = MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id)
-        self._dead = MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, partition_by=by_day, topic_id=topic.id)
+        self._raw, self._dead = (
+            MarkedTable(lake, name, schema, partition_by=["ingest_day"], topic=topic.name, topic_id=topic.id)
+            for name, schema in ((feed.lake_table, feed.lake_schema), (DEAD_LETTERS, DEAD_LETTERS_SCHEMA))
+        )
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
         self._loading: Future[None] | None = None
         self._flushing: Future[None] | None = None
@@ -45,9 +46,9 @@ class Sinks:
         """The lowest offset, per partition, that any of the tables has not got."""
         loaded = self._loader.attach(starts, self._feed.warehouse_table)
         self._step(Step.LEDGER_READ)
-        raw = self._raw.attach(self._topic.name, starts)
+        raw = self._raw.attach(starts)
         self._step(Step.RAW_MARKS_READ)
-        dead = self._dead.attach(self._topic.name, starts)
+        dead = self._dead.attach(starts)
         self._step(Step.DEAD_MARKS_READ)
         self._report([])
         self._step(Step.MARKS_REPORTED)
@@ -108,14 +109,7 @@ class Sinks:
 
     def _append(self, table: MarkedTable, batch: Batch, rows: Callable[[Batch], pl.DataFrame]) -> LakeCommit | None:
         trimmed = batch.trimmed(table.next_offsets)
-        return table.append(
-            trimmed,
-            rows(trimmed).with_columns(
-                topic_id=pl.lit(self._topic.id),
-                topic=pl.lit(self._topic.name),
-                ingest_day=pl.col("ingested_at").dt.date(),
-            ),
-        )
+        return table.append(trimmed, rows(trimmed))
 
     def _report(self, commits: list[LakeCommit]) -> None:
         marks = {p: min(offset, self._dead.next_offsets[p]) for p, offset in self._raw.next_offsets.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -48,13 +50,28 @@ class Slice:
 class SliceReader:
     """Reads a topic's partitions onwards from given offsets; holds a consumer open until `close`."""
 
-    def __init__(self, consumer: Consumer, client: AdminClient, topic: Topic, start: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        client: AdminClient,
+        topic: Topic,
+        start: Mapping[int, int],
+        *,
+        backlog: Mapping[int, int] | None = None,
+    ) -> None:
+        """Begin at `start`; a slice that reaches `backlog`, in all partitions, ends there and waits for no more."""
         self._consumer, self._client, self._topic = consumer, client, topic
         self._next = dict(start)
+        self._backlog = {p: end for p, end in (backlog or {}).items() if p in start and end > start[p]}
         self._message_bytes = _MESSAGE_BYTES
         self.lost: dict[int, int] = {}
         """Partitions whose log no longer holds the next offset, and that offset."""
         consumer.assign([TopicPartition(topic.name, partition, offset) for partition, offset in start.items()])
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is still something to read of what was there at the beginning."""
+        return bool(self._backlog)
 
     def read(self, *, max_messages: int, max_bytes: int, max_age_s: float) -> Slice | None:
         """The next slice: ended by the first limit that is reached; None when nothing came within `max_age_s`.
@@ -63,19 +80,16 @@ class SliceReader:
         `DependencyDown` when the client gives up.
         """
         began = time.monotonic()
-        messages, ends = self._consume(max_messages, max_bytes, began + max_age_s)
-        frame = _frame(messages)
-        for partition, last in frame.group_by("partition").agg(pl.col("offset").max()).iter_rows():
-            ends[partition] = max(last + 1, ends.get(partition, 0))
-        ranges = {p: Range(self._next[p], end) for p, end in sorted(ends.items()) if end > self._next[p]}
+        read = _Columns()
+        with without_garbage_collection():
+            self._consume(read, max_messages, max_bytes, began + max_age_s)
+        ranges = {p: Range(self._next[p], end) for p, end in sorted(read.ends.items()) if end > self._next[p]}
         if not ranges:
             return None
         self._next |= {partition: covered.end for partition, covered in ranges.items()}
-        values = [value or b"" for value in map(Message.value, messages)]
-        read = Slice(self._topic, ranges, frame, values, _content_types(messages), time.monotonic() - began)
-        if messages:
-            self._message_bytes = read.size_bytes // len(messages) + 1
-        return read
+        if read.values:
+            self._message_bytes = read.size // len(read.values) + 1
+        return Slice(self._topic, ranges, read.frame(), read.values, read.content_types, time.monotonic() - began)
 
     def confirm(self) -> None:
         """See that what was read until now was this topic's: the client knows a topic by its name alone.
@@ -98,22 +112,25 @@ class SliceReader:
         """Leave the broker."""
         self._consumer.close()
 
-    def _consume(self, max_messages: int, max_bytes: int, deadline: float) -> tuple[list[Message], dict[int, int]]:
-        """Messages up to the first limit, and where partitions end that told so."""
-        messages: list[Message] = []
-        ends: dict[int, int] = {}
-        size = 0
-        while len(messages) < max_messages and size < max_bytes and (left := deadline - time.monotonic()) > 0:
-            fitting = (max_bytes - size) // self._message_bytes + 1
-            wanted = min(_BATCH, max_messages - len(messages), fitting)
+    def _consume(self, read: _Columns, max_messages: int, max_bytes: int, deadline: float) -> None:
+        while len(read.values) < max_messages and read.size < max_bytes and (left := deadline - time.monotonic()) > 0:
+            fitting = (max_bytes - read.size) // self._message_bytes + 1
+            wanted = min(_BATCH, max_messages - len(read.values), fitting)
             got = self._consumer.consume(wanted, timeout=min(left, 0.1))
             if any(error is not None for error in map(Message.error, got)):
                 for message in got:
-                    self._note(message, ends)
+                    self._note(message, read.ends)
                 got = [message for message in got if message.error() is None]
-            messages += got
-            size += sum(map(len, got))
-        return messages, ends
+            read.add(got)
+            if got and self._backlog and self._has_backlog(read.ends):
+                return
+
+    def _has_backlog(self, ends: Mapping[int, int]) -> bool:
+        """Whether, with these ends, what was there at the beginning has been read; said once."""
+        if any(max(ends.get(p, 0), self._next[p]) < end for p, end in self._backlog.items()):
+            return False
+        self._backlog = {}
+        return True
 
     def _note(self, message: Message, ends: dict[int, int]) -> None:
         error = message.error()
@@ -126,30 +143,70 @@ class SliceReader:
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             partition = cast("int", message.partition())
             self.lost[partition] = self._next[partition]
+            self._backlog.pop(partition, None)
         elif error.fatal() or not error.retriable():
             raise DependencyDown(f"reading {self._topic.name}: {error.str()}") from KafkaException(error)
 
 
-def _frame(messages: Sequence[Message]) -> pl.DataFrame:
-    # `map` over the class's own methods: of what is done for each message, the least that Python can.
-    stamps = [stamp for _, stamp in map(Message.timestamp, messages)]
-    columns: dict[str, Sequence[object]] = {
-        "partition": list(map(Message.partition, messages)),
-        "offset": list(map(Message.offset, messages)),
-        "ingested_at": stamps,
-        "bytes": list(map(len, messages)),
-    }
-    return pl.DataFrame(columns, schema={**MESSAGES, "ingested_at": pl.Int64()}).cast(MESSAGES)
+class _Columns:
+    """Messages as columns: what is wanted of each is taken out at once, and the message let go."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.content_types: list[str] = []
+        self.ends: dict[int, int] = {}
+        self.size = 0
+        self._partitions: list[int] = []
+        self._offsets: list[int] = []
+        self._stamps: list[int] = []
+        self._types: dict[object, str] = {}
+
+    def add(self, messages: list[Message]) -> None:
+        # `map` over the class's own methods: of what is done for each message, the least that Python can.
+        partitions = cast("list[int]", list(map(Message.partition, messages)))
+        offsets = cast("list[int]", list(map(Message.offset, messages)))
+        self._partitions += partitions
+        self._offsets += offsets
+        self._stamps += [stamp for _, stamp in map(Message.timestamp, messages)]
+        self.values += [value or b"" for value in map(Message.value, messages)]
+        self.content_types += [
+            self._content_type(headers) if headers else JSON for headers in map(Message.headers, messages)
+        ]
+        self.size += sum(map(len, messages))
+        # Offsets rise within a partition, so that the last one stays.
+        for partition, last in dict(zip(partitions, offsets, strict=True)).items():
+            self.ends[partition] = max(last + 1, self.ends.get(partition, 0))
+
+    def frame(self) -> pl.DataFrame:
+        columns: dict[str, Sequence[object]] = {
+            "partition": self._partitions,
+            "offset": self._offsets,
+            "ingested_at": self._stamps,
+            "bytes": list(map(len, self.values)),
+        }
+        return pl.DataFrame(columns, schema={**MESSAGES, "ingested_at": pl.Int64()}).cast(MESSAGES)
+
+    def _content_type(self, headers: object) -> str:
+        """The header's, in lower case and without parameters; JSON for a message without one."""
+        for name, value in cast("list[tuple[str, object]]", headers):
+            if name.lower() == "content-type":
+                known = self._types.get(value)
+                return known or self._types.setdefault(value, _plain(value))
+        return JSON
 
 
-def _content_types(messages: Sequence[Message]) -> list[str]:
-    return [JSON if headers is None else _content_type(headers) for headers in map(Message.headers, messages)]
+def _plain(content_type: object) -> str:
+    text = content_type.decode(errors="replace") if isinstance(content_type, bytes) else str(content_type)
+    return text.split(";")[0].strip().lower()
 
 
-def _content_type(headers: object) -> str:
-    """The header's, in lower case and without parameters; JSON for a message without one."""
-    for name, value in cast("list[tuple[str, object]]", headers):
-        if name.lower() == "content-type":
-            text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-            return text.split(";")[0].strip().lower()
-    return JSON
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Look for no cycles meanwhile: hundreds of thousands of short-lived messages would have all be searched often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

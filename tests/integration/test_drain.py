@@ -151,15 +151,17 @@ def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
 def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
     lake = open_lake(settings)
     zombie, heir = (
-        MarkedTable(lake, "raw_readings", RAW_READINGS_SCHEMA, partition_by=["ingest_day"], topic_id="t")
+        MarkedTable(
+            lake, "raw_readings", RAW_READINGS_SCHEMA, partition_by=["ingest_day"], topic="readings", topic_id="t"
+        )
         for _ in range(2)
     )
     for table in (zombie, heir):
-        table.attach("readings", {0: 0})
+        table.attach({0: 0})
 
     def append(table: MarkedTable, start: int, end: int) -> None:
         batch = batch_of(settings, "t", start, end)
-        table.append(batch, batch.rows.with_columns(topic_id=pl.lit("t"), ingest_day=pl.lit(NOON.date())))
+        table.append(batch, batch.rows)
 
     append(heir, 0, 10)
     with pytest.raises(Fenced):

@@ -27,6 +27,10 @@ alter table ledger
 alter table reading_chunks
     add column count integer generated always as (cardinality(readings)) stored;
 
+-- A chunk that fits in a page stays there as it is: compressing it took half of Postgres' time to save a quarter of the
+-- space. Longer ones are compressed as before.
+alter table reading_chunks set (toast_tuple_target = 8160);
+
 -- Which version of a lake table holds the offsets up to `end_offset`: reported after the commit, so never ahead of it.
 create table lake_commits (
     topic_id text not null,
