@@ -18,6 +18,7 @@ COMMANDS = {
     "up": "infra.commands.up:add_up",
     "down": "infra.commands.up:add_down",
     "status": "infra.commands.status:add",
+    "balance": "infra.commands.balance:add",
     "logs": "infra.commands.logs:add",
     "doctor": "infra.commands.doctor:add",
 }
