@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.ipc
 
-from sensors_io.reading import ARROW_SCHEMA, READING, REJECTED, REQUIRED, WHOLE_MESSAGE, Decoded, all_rejected, short
+from sensors_io.arrow_frames import MOST_EXPANDED_BYTES, Claims, claims
+from sensors_io.reading import ARROW_SCHEMA, READING, REQUIRED, WHOLE_MESSAGE, Decoded, all_rejected, short
 
-_MOST_ROWS = 1_000_000
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
+_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """One message that may be read: its place, its bytes and what they claim."""
+
+    at: int
+    message: bytes
+    claims: Claims
 
 
 def encode(readings: pl.DataFrame) -> bytes:
@@ -25,44 +37,93 @@ def encode(readings: pl.DataFrame) -> bytes:
 
 def decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decoded:
     """Decode the messages at these positions; a stream is taken whole or not at all."""
-    tables: list[pa.Table] = []
-    lengths: list[tuple[int, int]] = []
+    alike: dict[bytes, list[_Stream]] = {}
     rejected: list[tuple[int, int, str]] = []
     for at in positions:
         try:
-            table = _read_arrow(messages[at])
-        except (pa.ArrowException, OSError, ValueError) as error:
+            stream = _Stream(at, messages[at], claims(messages[at]))
+        except ValueError as error:
             rejected.append((at, WHOLE_MESSAGE, f"not a readable Arrow stream: {short(error)}"))
             continue
-        tables.append(table)
-        lengths.append((at, table.num_rows))
-    if not tables:
+        alike.setdefault(stream.claims.schema, []).append(stream)
+    read = [_read_alike(streams, rejected) for streams in alike.values()]
+    lengths = [row for _, rows in read for row in rows]
+    if not lengths:
         return all_rejected(rejected)
-    readings = pl.DataFrame(pa.concat_tables(tables).combine_chunks()).cast(READING)
+    readings = pl.DataFrame(pa.concat_tables([table for tables, _ in read for table in tables])).cast(READING)
     places = (
         pl.DataFrame(lengths, schema={"message": pl.UInt32, "rows": pl.Int32}, orient="row")
         .select("message", index=pl.int_ranges("rows", dtype=pl.Int32))
         .explode("index", empty_as_null=False)
     )
-    return Decoded(places.hstack(readings), pl.DataFrame(rejected, schema=REJECTED, orient="row"))
+    return Decoded(places.hstack(readings.rechunk()), all_rejected(rejected).rejected)
 
 
-def _read_arrow(message: bytes) -> pa.Table:
+def _read_alike(
+    streams: list[_Stream], rejected: list[tuple[int, int, str]]
+) -> tuple[list[pa.Table], list[tuple[int, int]]]:
+    """The rows of streams with one schema, and (message, rows) of each; all at once if all of them are right."""
+    if len(streams) > 1 and not any(stream.claims.has_dictionaries for stream in streams):
+        joined = [streams[0].claims.schema, *(stream.message[stream.claims.frames] for stream in streams), _END]
+        try:
+            table = _read(b"".join(joined), rows=sum(stream.claims.rows for stream in streams))
+        except (pa.ArrowException, OSError, ValueError):
+            pass
+        else:
+            return [table], [(stream.at, stream.claims.rows) for stream in streams]
+    tables, lengths = [], []
+    for stream in streams:
+        try:
+            tables.append(_read(stream.message, rows=stream.claims.rows))
+            lengths.append((stream.at, tables[-1].num_rows))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            rejected.append((stream.at, WHOLE_MESSAGE, f"not a readable Arrow stream: {short(error)}"))
+    return tables, lengths
+
+
+def _read(message: bytes, *, rows: int) -> pa.Table:
     with pa.ipc.open_stream(message) as stream:
         schema = stream.schema
-        if not schema.equals(ARROW_SCHEMA):
+        as_ours = schema.equals(ARROW_SCHEMA)
+        if not as_ours:
             _check_columns(schema)
-        table = stream.read_all()
+        table = stream.read_all().replace_schema_metadata(None).combine_chunks()
     table.validate(full=True)
-    if table.num_rows > _MOST_ROWS:
-        raise ValueError(f"more than {_MOST_ROWS} readings")
-    if schema.equals(ARROW_SCHEMA):
+    if table.num_rows != rows:
+        raise ValueError(f"{table.num_rows} readings, not {rows}")
+    if as_ours:
         return table
-    nothing = pa.nulls(table.num_rows)
+    nothing = pa.chunked_array([pa.nulls(table.num_rows)])
     columns = [table.column(f.name) if f.name in schema.names else nothing for f in ARROW_SCHEMA]
     return pa.table(
-        [column.cast(field.type) for column, field in zip(columns, ARROW_SCHEMA, strict=True)], schema=ARROW_SCHEMA
+        [_as(column, field.type) for column, field in zip(columns, ARROW_SCHEMA, strict=True)], schema=ARROW_SCHEMA
     )
+
+
+def _as(column: pa.ChunkedArray[Any], wanted: pa.DataType) -> pa.ChunkedArray[Any]:
+    """The column in our own type; raises where a value doesn't fit."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        # Finer than we keep: cut, as JSON's times are.
+        return column.cast(wanted, safe=False)
+    if pa.types.is_dictionary(column.type) or pa.types.is_string_view(column.type):
+        _check_unfolded(column)
+    return column.cast(wanted)
+
+
+def _check_unfolded(column: pa.ChunkedArray[Any]) -> None:
+    """Refuse text that many rows share when it would be too much once each row has its own."""
+    size = 0.0
+    for chunk in column.chunks:
+        if isinstance(chunk, pa.DictionaryArray):
+            size += float(_lengths(chunk.dictionary).gather(pl.Series(chunk.indices)).sum())
+        else:
+            size += float(_lengths(chunk).sum())
+    if size > MOST_EXPANDED_BYTES:
+        raise ValueError(f"it expands to more than {MOST_EXPANDED_BYTES} bytes")
+
+
+def _lengths(text: pa.Array[Any]) -> pl.Series:
+    return pl.Series(text, dtype=pl.String).str.len_bytes()
 
 
 def _check_columns(schema: pa.Schema) -> None:
@@ -80,7 +141,7 @@ def _check_columns(schema: pa.Schema) -> None:
             else pa.types.is_integer(field.type)
             if pa.types.is_integer(wanted)
             else _is_text(field.type)
-        )
+        ) or (pa.types.is_null(field.type) and field.name not in REQUIRED)
         if not fits:
             raise ValueError(f"column {field.name} is {field.type}, not {wanted}")
     missing = [name for name in REQUIRED if name not in schema.names]

@@ -29,6 +29,8 @@ READING = pl.Schema(
 REQUIRED = ("sensor_id", "sensor_type", "metric", "event_time", "value", "unit")
 REJECTED = pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), "reason": pl.String()})
 WHOLE_MESSAGE = -1
+# The most that one message may carry.
+MOST_READINGS = 1_000_000
 ARROW_TYPES: dict[str, pa.DataType] = {
     "sensor_id": pa.string(),
     "sensor_type": pa.string(),
@@ -67,4 +69,4 @@ def all_rejected(rows: Iterable[tuple[int, int, str]]) -> Decoded:
 
 def short(what: object) -> str:
     """One line of it, fit for a reason."""
-    return str(what).replace("\n", " ")[:120]
+    return str(what)[:120].encode(errors="replace").decode().replace("\n", " ").replace("\x00", " ")

@@ -33,6 +33,11 @@ def reading(sensor: str = "probe-1", *, at: datetime = NOON, value: object = 20.
     }
 
 
+def as_json(what: object) -> bytes:
+    """It as a message."""
+    return json.dumps(what).encode()
+
+
 def many(count: int, *, sensors: int = 8, start: datetime = NOON) -> list[dict[str, Any]]:
     """Readings of several sensors, a second apart, all different."""
     return [

@@ -1,0 +1,132 @@
+"""Bytes made to harm: each is refused, at a cost that its size bounds, and its neighbours don't notice."""
+
+from __future__ import annotations
+
+import struct
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from sensors_io.arrow_codec import encode
+from sensors_io.arrow_frames import claims
+from sensors_io.codecs import decode
+from sensors_io.reading import ARROW, JSON
+from tests.readings import NOON, as_json, reading
+
+
+def readings_of(count: int) -> pl.DataFrame:
+    return decode([as_json([reading(f"probe-{i}") for i in range(count)])], [JSON]).readings
+
+
+def columns(rows: int, **more: pa.Array) -> dict[str, pa.Array]:
+    """The columns that a stream must have, all of one value."""
+    text = {name: pa.repeat("speed", rows) for name in ("sensor_id", "sensor_type", "metric", "unit")}
+    return {
+        **text,
+        "event_time": pa.repeat(pa.scalar(NOON, pa.timestamp("us", "UTC")), rows),
+        "value": pa.repeat(1.0, rows),
+        **more,
+    }
+
+
+def stream_of(columns: dict[str, pa.Array], *, metadata: dict[str, str] | None = None) -> bytes:
+    sink = pa.BufferOutputStream()
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def shared_text(length: int, rows: int, *, as_view: bool) -> pa.Array:
+    """One long text that all rows share."""
+    if as_view:
+        text = pl.Series(["x" * length]).new_from_index(0, rows)
+        return text.to_arrow(compat_level=pl.CompatLevel.newest())
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array(["x" * length]))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        stream_of(columns(50, station=pa.repeat("x" * 2_000_000, 50))),
+        stream_of(columns(70_000, station=shared_text(1_000, 70_000, as_view=True))),
+        stream_of(columns(70_000, station=shared_text(1_000, 70_000, as_view=False))),
+    ],
+    ids=["zstd", "views", "dictionary"],
+)
+def test_an_arrow_stream_that_expands_too_far_is_refused(stream: bytes) -> None:
+    before = pa.total_allocated_bytes()
+    decoded = decode([stream], [ARROW])
+    assert decoded.readings.height == 0
+    assert "it expands to more than 67108864 bytes" in decoded.rejected.item(0, "reason")
+    assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+def test_an_arrow_stream_of_too_many_readings_is_refused() -> None:
+    decoded = decode([stream_of(columns(1_000_001, station=pa.nulls(1_000_001)))], [ARROW])
+    assert decoded.rejected.item(0, "reason") == "not a readable Arrow stream: more than 1000000 readings"
+
+
+@pytest.mark.parametrize("claimed", [1 << 62, -2, -(1 << 62), 65 << 20])
+def test_a_buffer_that_lies_about_its_size_is_refused_before_it_is_made(claimed: int) -> None:
+    stream = bytearray(stream_of(columns(50_000)))
+    body = claims(bytes(stream)).frames.start
+    # The first buffer that begins with its true length: that of the values, eight bytes each.
+    at = stream.index(struct.pack("<q", 400_000), body)
+    stream[at : at + 8] = struct.pack("<q", claimed)
+    decoded = decode([bytes(stream)], [ARROW])
+    assert (decoded.readings.height, decoded.rejected.height) == (0, 1)
+    with pytest.raises(ValueError, match=r"expands|negative"):
+        claims(bytes(stream))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"station": pa.array([["a"]] * 3)},
+        {"station": pa.array([{"a": 1}] * 3)},
+        {"station": pa.array([b"a"] * 3)},
+        {"station": pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), pa.array(["a"]))},
+        {"event_time": pa.array([1, 2, 1 << 62], pa.timestamp("s", "UTC"))},
+        {"sensor_id": pa.nulls(3)},
+    ],
+    ids=["list", "struct", "binary", "run ends", "far time", "no sensor"],
+)
+def test_an_arrow_column_of_another_kind_is_refused(change: dict[str, pa.Array]) -> None:
+    decoded = decode([stream_of(columns(3) | change)], [ARROW])
+    assert (decoded.readings.height, decoded.rejected.height) == (0, 1)
+
+
+def test_text_that_is_not_utf_8_is_refused_in_arrow_too() -> None:
+    bad = pa.StringArray.from_buffers(3, pa.array(["a", "b", "c"]).buffers()[1], pa.py_buffer(b"a\xffc"))
+    decoded = decode([stream_of(columns(3, station=bad)), encode(readings_of(2))], [ARROW, ARROW])
+    assert decoded.readings.get_column("message").to_list() == [1, 1]
+    assert "UTF8" in decoded.rejected.item(0, "reason")
+
+
+def test_arrow_streams_with_other_metadata_are_read_together() -> None:
+    streams = [stream_of(columns(2)), stream_of(columns(3), metadata={"from": "line 4"}), encode(readings_of(4))]
+    decoded = decode(streams, [ARROW] * 3)
+    assert decoded.readings.group_by("message").len().sort("message").rows() == [(0, 2), (1, 3), (2, 4)]
+
+
+def test_finer_times_are_cut_to_microseconds() -> None:
+    fine = pa.array([1_700_000_000_000_000_999], pa.timestamp("ns", "UTC"))
+    decoded = decode([stream_of(columns(1, event_time=fine))], [ARROW])
+    assert decoded.readings.get_column("event_time").to_physical().to_list() == [1_700_000_000_000_000]
+
+
+@pytest.mark.parametrize("tail", [b"x", b"\xff\xff\xff\xff\0\0\0\0", encode(readings_of(1))])
+def test_bytes_after_an_arrow_stream_are_refused(tail: bytes) -> None:
+    decoded = decode([encode(readings_of(1)) + tail], [ARROW])
+    assert (decoded.readings.height, decoded.rejected.height) == (0, 1)
+
+
+def test_a_spoilt_arrow_stream_leaves_those_of_its_kind() -> None:
+    good = [encode(readings_of(3)) for _ in range(4)]
+    spoilt = bytearray(good[1])
+    spoilt[-40] ^= 0xFF
+    decoded = decode([good[0], bytes(spoilt), good[1][:-30], *good[2:]], [ARROW] * 5)
+    assert set(decoded.readings.get_column("message")) - {1} == {0, 3, 4}
+    assert 2 in decoded.rejected.get_column("message")
