@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from sensors_io.arrow_frames import MOST_EXPANDED_BYTES, Claims, claims
-from sensors_io.reading import ARROW_SCHEMA, READING, REQUIRED, WHOLE_MESSAGE, Decoded, all_rejected, short
+from sensors_io.reading import ARROW_SCHEMA, READING, REQUIRED, Decoded, all_rejected, short
 
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -38,12 +38,12 @@ def encode(readings: pl.DataFrame) -> bytes:
 def decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decoded:
     """Decode the messages at these positions; a stream is taken whole or not at all."""
     alike: dict[bytes, list[_Stream]] = {}
-    rejected: list[tuple[int, int, str]] = []
+    rejected: list[tuple[int, str]] = []
     for at in positions:
         try:
             stream = _Stream(at, messages[at], claims(messages[at]))
         except ValueError as error:
-            rejected.append((at, WHOLE_MESSAGE, f"not a readable Arrow stream: {short(error)}"))
+            rejected.append((at, f"not a readable Arrow stream: {short(error)}"))
             continue
         alike.setdefault(stream.claims.schema, []).append(stream)
     read = [_read_alike(streams, rejected) for streams in alike.values()]
@@ -60,7 +60,7 @@ def decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decoded
 
 
 def _read_alike(
-    streams: list[_Stream], rejected: list[tuple[int, int, str]]
+    streams: list[_Stream], rejected: list[tuple[int, str]]
 ) -> tuple[list[pa.Table], list[tuple[int, int]]]:
     """The rows of streams with one schema, and (message, rows) of each; all at once if all of them are right."""
     if len(streams) > 1 and not any(stream.claims.has_dictionaries for stream in streams):
@@ -77,7 +77,7 @@ def _read_alike(
             tables.append(_read(stream.message, rows=stream.claims.rows))
             lengths.append((stream.at, tables[-1].num_rows))
         except (pa.ArrowException, OSError, ValueError) as error:
-            rejected.append((stream.at, WHOLE_MESSAGE, f"not a readable Arrow stream: {short(error)}"))
+            rejected.append((stream.at, f"not a readable Arrow stream: {short(error)}"))
     return tables, lengths
 
 

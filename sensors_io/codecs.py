@@ -15,22 +15,28 @@ from sensors_io.reading import ARROW, JSON, NDJSON, REJECTED, WHOLE_MESSAGE, Dec
 def decode(messages: Sequence[bytes], content_types: Sequence[str]) -> Decoded:
     """Decode messages of mixed content types; whatever the bytes are, this returns."""
     parts: list[Decoded] = []
-    arrow = [at for at, kind in enumerate(content_types) if kind == ARROW]
-    json = [at for at, kind in enumerate(content_types) if kind in (JSON, NDJSON)]
-    if arrow:
+    if arrow := _of(content_types, {ARROW}):
         parts.append(decode_arrow(messages, arrow))
-    if json:
+    if json := _of(content_types, {JSON, NDJSON}):
         parts.append(decode_json(messages, content_types, json))
-    if len(arrow) + len(json) < len(messages):
-        known = {ARROW, JSON, NDJSON}
-        strange = [at for at, kind in enumerate(content_types) if kind not in known]
-        parts.append(all_rejected((at, WHOLE_MESSAGE, "unknown content type") for at in strange))
+    if strange := _of(content_types, set(content_types) - {ARROW, JSON, NDJSON}):
+        parts.append(all_rejected((at, "unknown content type") for at in strange))
     if len(parts) == 1:
         return parts[0]
     return Decoded(
         pl.concat([no_readings(), *(part.readings for part in parts)]),
         pl.concat([REJECTED.to_frame(), *(part.rejected for part in parts)]),
     )
+
+
+def _of(content_types: Sequence[str], kinds: set[str]) -> Sequence[int]:
+    """Where the content type is one of these."""
+    found = kinds.intersection(content_types)
+    if not found:
+        return ()
+    if len(found) == len(set(content_types)):
+        return range(len(content_types))
+    return [at for at, kind in enumerate(content_types) if kind in found]
 
 
 def decode_upload(body: bytes, content_type: str) -> Decoded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,8 +27,10 @@ READING = pl.Schema(
     }
 )
 REQUIRED = ("sensor_id", "sensor_type", "metric", "event_time", "value", "unit")
-REJECTED = pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), "reason": pl.String()})
+REJECTED = pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), "reason": pl.String(), "payload": pl.Binary()})
 WHOLE_MESSAGE = -1
+# As REJECTED.
+Rejection = tuple[int, int, str, bytes | None]
 # The most that one message may carry.
 MOST_READINGS = 1_000_000
 ARROW_TYPES: dict[str, pa.DataType] = {
@@ -50,7 +52,8 @@ class Decoded:
     """What a sequence of messages says.
 
     `readings`: `message` (its place in the sequence), `index` (the reading's place in its message) and READING;
-    `rejected`: REJECTED, with index -1 where the whole message can't be read.
+    `rejected`: REJECTED, with index -1 where the whole message can't be read; `payload` is the reading alone as JSON,
+    or null for what only the whole message shows.
     """
 
     readings: pl.DataFrame
@@ -62,9 +65,14 @@ def no_readings() -> pl.DataFrame:
     return pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), **READING}).to_frame()
 
 
-def all_rejected(rows: Iterable[tuple[int, int, str]]) -> Decoded:
-    """No reading at all, and these (message, index, reason)."""
-    return Decoded(no_readings(), pl.DataFrame(list(rows), schema=REJECTED, orient="row"))
+def as_rejected(rows: Sequence[Rejection]) -> pl.DataFrame:
+    """The rows as a frame of REJECTED."""
+    return pl.DataFrame(rows, schema=REJECTED, orient="row")
+
+
+def all_rejected(rows: Iterable[tuple[int, str]]) -> Decoded:
+    """No reading at all, and for these reasons none of these messages."""
+    return Decoded(no_readings(), as_rejected([(message, WHOLE_MESSAGE, reason, None) for message, reason in rows]))
 
 
 def short(what: object) -> str:

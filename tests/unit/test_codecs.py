@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from datetime import UTC, datetime
 
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorhouse.errors import Invalid, UnsupportedType
 from sensors_io.arrow_codec import encode
 from sensors_io.codecs import decode, decode_upload
-from sensors_io.reading import ARROW, JSON, NDJSON, READING, Decoded
-from tests.readings import NOON, reading
+from sensors_io.json_careful import decode_carefully
+from sensors_io.reading import ARROW, JSON, NDJSON, READING, Decoded, as_rejected
+from sensors_io.times import parse_times
+from tests.readings import NOON, as_json, reading
 
 
 def decode_one(message: bytes, content_type: str = JSON) -> Decoded:
     return decode([message], [content_type])
 
 
-def as_json(what: object) -> bytes:
-    return json.dumps(what).encode()
-
-
 def reasons(decoded: Decoded) -> list[tuple[int, str]]:
     return decoded.rejected.sort("index").select("index", "reason").rows()
+
+
+def careful(messages: list[bytes], content_types: list[str]) -> Decoded:
+    """As decoded when something was wrong in every group."""
+    frame, rejected = decode_carefully(messages, content_types, range(len(messages)))
+    timed, untimed = parse_times(frame)
+    return Decoded(timed, pl.concat([as_rejected(rejected), untimed]))
+
+
+def in_order(decoded: Decoded) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Everything that was decoded, each double by its bits."""
+    bits = pl.col("value").map_elements(lambda value: struct.pack("<d", value), return_dtype=pl.Binary)
+    places = ["message", "index"]
+    return decoded.readings.with_columns(bits).sort(places).rows(), decoded.rejected.sort(places).rows()
 
 
 @pytest.mark.parametrize(
@@ -210,6 +223,116 @@ def test_every_json_message_becomes_readings_or_dead_letters(values: list[object
     said = set(decoded.readings.get_column("message")) | set(decoded.rejected.get_column("message"))
     empty = {at for at, value in enumerate(values) if value in ([], {"readings": []})}
     assert said | empty == set(range(len(values)))
+
+
+texts = st.text(max_size=6) | st.sampled_from(
+    ["temperature", "C", "{", "}", '"', "\n", "\\", "]}", "é", "🦉", "\x00", "\x7f"]
+)
+times = st.datetimes(timezones=st.timezones() | st.just(UTC)).map(lambda time: time.isoformat()) | st.sampled_from(
+    [
+        "2026-11-20T12:00:00Z",
+        "2026-11-20 12:00:00Z",
+        "2026-11-20t12:00:00z",
+        "2026-11-20T12:00:00.1Z",
+        "2026-11-20T12:00:00.123456789Z",
+        "2026-11-20T12:00:60Z",
+        "2026-11-20T24:00:00Z",
+        "2026-02-29T12:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2026-11-20T12:00Z",
+        "2026-11-20T12:00:00",
+        "2026-11-20T12:00:00+0100",
+        "2026-11-20T12:00:00+01",
+        "2026-11-20T12:00+00:00",
+        "2026-11-20T12:00:00-00:00",
+        "20261120T120000Z",
+        "2026-11-20T12:00:00.Z",
+    ]
+)
+fields: dict[str, st.SearchStrategy[object]] = {
+    **dict.fromkeys(("sensor_id", "sensor_type", "metric", "unit", "station"), st.none() | texts),
+    "event_time": st.none() | times | texts,
+    "value": st.none() | st.integers() | st.floats(),
+    "quality": st.none() | st.integers(-40_000, 40_000),
+}
+whole_readings = st.fixed_dictionaries({}, optional=fields)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(whole_readings, min_size=1, max_size=4), min_size=1, max_size=5), st.sampled_from("oael"))
+def test_one_pass_over_all_and_reading_by_reading_give_the_same(sent: list[list[object]], form: str) -> None:
+    messages: list[bytes] = {
+        "o": [as_json(one) for group in sent for one in group],
+        "a": [as_json(group) for group in sent],
+        "e": [as_json({"readings": group}) for group in sent],
+        "l": [b"\n".join(as_json(one) for one in group) for group in sent],
+    }[form]
+    content_types = [NDJSON if form == "l" else JSON] * len(messages)
+    assert in_order(decode(messages, content_types)) == in_order(careful(messages, content_types))
+
+
+@pytest.mark.parametrize("event_time", ["2026-11-20T12:00:00Z", "2026-11-20 12:00:00Z", "2026-11-20T12:00:00+00:00"])
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".000001"])
+def test_the_fast_and_the_slow_way_read_a_time_alike(event_time: str, fraction: str) -> None:
+    text = event_time.replace("00Z", f"00{fraction}Z").replace("00+", f"00{fraction}+")
+    both = [[as_json(reading() | {"event_time": text})], [JSON]]
+    assert in_order(decode(*both)) == in_order(careful(*both))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (b'{"value": 1, "value": 2}', []),
+        (b'{"value": 1, "v\\u0061lue": 2}', []),
+        (b'{"value": NaN}', [math.nan]),
+        (b'{"value": -Infinity}', [-math.inf]),
+        (b'{"value": Inf}', []),
+        (b'{"value": 1e400}', [math.inf]),
+        (b'{"value": -1e400}', [-math.inf]),
+        (b'{"value": 0e99999999999}', [0.0]),
+        (b'{"value": 1e-400}', [0.0]),
+        (b'{"value": -0}', [-0.0]),
+        (b'{"value": 9007199254740993}', [9007199254740992.0]),
+        (b'{"value": 18446744073709551616}', [18446744073709551616.0]),
+        (b'{"value": 01}', []),
+        (b'{"value": +1}', []),
+        (b'{"value": "1"}', []),
+        (b'{"value": true}', []),
+        (b'{"value": 1}\x00', []),
+        (b'{"value": 1}\x0b', []),
+        (b'\xef\xbb\xbf{"value": 1}', []),
+        (b'\r{"value":\r1}\r', [1.0]),
+        (b'{"value": 1}{"value": 2}', []),
+        (b'{"value": 1},{"value": 2}', []),
+        (b'{"value": 1} null', []),
+        (b'{"value": 1, "quality": -0}', [1.0]),
+        (b'{"value": 1, "quality": 3.0}', []),
+        (b'{"value": 1, "quality": 32768}', []),
+        (b'{"value": 1, "unit": "\\udc00"}', []),
+        (b'{"value": 1, "unit": "\\ud83e\\udd89"}', [1.0]),
+        (b'{"value": 1, "unit": "\xed\xa0\x80"}', []),
+        (b'{"value": 1, "attributes": {"a": 1, "a": 2}}', []),
+        (b'{"value": 1, "attributes": {"a": 1e400}}', []),
+        (b'{"value": 1, "attributes": null}', [1.0]),
+    ],
+)
+@pytest.mark.parametrize("form", [JSON, NDJSON])
+def test_the_corners_of_json_have_one_outcome(said: bytes, kept: list[float], form: str) -> None:
+    alone = decode_one(said, form)
+    slow = careful([said], [form])
+    among = decode([said, as_json({"value": 5}), b"?"], [form, form, form])
+    mine = pl.col("message") == 0
+    assert in_order(alone) == in_order(slow)
+    assert in_order(Decoded(among.readings.filter(mine), among.rejected.filter(mine))) == in_order(slow)
+    assert [str(value) for value in alone.readings.get_column("value")] == [str(value) for value in kept]
+    assert alone.rejected.height == (not kept)
+
+
+@pytest.mark.parametrize("first", [b"null", b'{"readings":[]} null', b"[]}\nnull", b"null\nnull", b"\nnull", b"[null]"])
+@pytest.mark.parametrize("form", [JSON, NDJSON])
+def test_no_null_in_an_odd_place_stops_the_decoder(first: bytes, form: str) -> None:
+    assert decode([first, as_json(reading())], [form, form]).readings.height == 1
 
 
 def test_an_upload_that_can_not_be_read_at_all_is_refused_as_a_whole() -> None:

@@ -1,0 +1,53 @@
+"""Readings as JSON again, each alone, for the dead letters of those that were refused."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sensors_io.reading import READING
+
+_PLAIN = tuple(name for name in READING if name not in ("event_time", "value", "attributes"))
+_YEARS_THAT_HAVE_FOUR_DIGITS = (-62_135_596_800_000_000, 253_402_300_800_000_000)
+
+
+def as_json(readings: pl.DataFrame) -> pl.Series:
+    """A column `payload`: each row's READING as one JSON object; event_time may still be text."""
+    parts = [
+        pl.struct(_PLAIN).struct.json_encode().str.strip_suffix("}"),
+        pl.lit(',"event_time":'),
+        _quoted(_time(readings.schema["event_time"])),
+        pl.lit(',"value":'),
+        # JSON has no other numbers than finite ones.
+        pl.when(pl.col("value").is_finite())
+        .then(_json(pl.col("value")))
+        .otherwise(_quoted(pl.col("value").cast(pl.String))),
+        pl.when(pl.col("attributes").is_not_null())
+        .then(pl.format(',"attributes":{}', "attributes"))
+        .otherwise(pl.lit("")),
+        pl.lit("}"),
+    ]
+    return readings.select(payload=pl.concat_str(parts).cast(pl.Binary)).to_series()
+
+
+def _time(kind: pl.DataType) -> pl.Expr:
+    """As text; as a number of microseconds where no calendar reaches."""
+    time = pl.col("event_time")
+    if kind == pl.String():
+        return time
+    first, last = _YEARS_THAT_HAVE_FOUR_DIGITS
+    microseconds = time.to_physical()
+    within = (microseconds >= first) & (microseconds < last)
+    return (
+        pl.when(within)
+        .then(pl.when(within).then(time).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"))
+        .otherwise(microseconds.cast(pl.String))
+    )
+
+
+def _quoted(text: pl.Expr) -> pl.Expr:
+    return pl.when(text.is_null()).then(pl.lit("null")).otherwise(_json(text))
+
+
+def _json(value: pl.Expr) -> pl.Expr:
+    """One value as JSON has it."""
+    return pl.struct(value.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
