@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from sensors_io.arrow_frames import MOST_EXPANDED_BYTES, Claims, claims
-from sensors_io.reading import ARROW_SCHEMA, READING, REQUIRED, Decoded, all_rejected, short
+from sensors_io.reading import ARROW_SCHEMA, READING, REJECTED, REQUIRED, Decoded, all_rejected, short
+from sensors_io.reading_json import are_objects, as_json
 
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -56,7 +57,19 @@ def decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decoded
         .select("message", index=pl.int_ranges("rows", dtype=pl.Int32))
         .explode("index", empty_as_null=False)
     )
-    return Decoded(places.hstack(readings.rechunk()), all_rejected(rejected).rejected)
+    taken, without = _with_attributes(places.hstack(readings.rechunk()))
+    return Decoded(taken, pl.concat([all_rejected(rejected).rejected, without]))
+
+
+def _with_attributes(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Those whose attributes are an object, or none; apart, as REJECTED, the others."""
+    attributes = readings.get_column("attributes")
+    if attributes.null_count() == readings.height:
+        return readings, REJECTED.to_frame()
+    wrong = ~are_objects(attributes).fill_null(True)
+    bad = readings.filter(wrong)
+    reason = pl.lit("attributes are no JSON object").alias("reason")
+    return readings.filter(~wrong), bad.select("message", "index", reason, as_json(bad))
 
 
 def _read_alike(

@@ -15,7 +15,7 @@ from sensors_io.drained import Drained
 from sensors_io.feeds import Feed
 from sensors_io.lake import Lake
 from sensors_io.sinks import Sinks
-from sensors_io.slices import Slice, SliceReader
+from sensors_io.slices import SliceReader
 from warehouse import locks
 from warehouse.batches import Batch
 from warehouse.database import Connection, connect
@@ -128,19 +128,12 @@ def _run(
     rows_per_byte = _ROWS_PER_BYTE
     while not stopped() and time.monotonic() - began < settings.max_run_s:
         left_s = max(busy + settings.linger_s - time.monotonic(), _SHORTEST_LOOK_S)
-        read = reader.read(
-            max_messages=settings.slice_rows,
-            max_bytes=min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1),
-            max_age_s=settings.slice_s if reader.is_behind else min(settings.slice_s, left_s),
-        )
-        if read:
-            step(Step.SLICE_READ)
+        most_bytes = min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1)
+        patience_s = settings.slice_s if reader.is_behind else min(settings.slice_s, left_s)
+        batch = _next_batch(reader, feed, settings.slice_rows, most_bytes, patience_s, step)
+        if batch:
             busy = time.monotonic()
-            batch = feed.decode(read)
-            step(Step.SLICE_DECODED)
-            reader.confirm()
-            step(Step.TOPIC_CONFIRMED)
-            rows_per_byte = _rate(read, batch, rows_per_byte)
+            rows_per_byte = _rate(batch, rows_per_byte)
             sinks.write(batch)
             drained.count(batch)
         elif time.monotonic() - busy >= (_BACKLOG_WITHIN_S if reader.is_behind else settings.linger_s):
@@ -154,6 +147,21 @@ def _run(
     drained.seconds = time.monotonic() - since
 
 
-def _rate(read: Slice, batch: Batch, before: float) -> float:
-    size = read.size_bytes
+def _next_batch(
+    reader: SliceReader, feed: Feed, max_messages: int, max_bytes: int, max_age_s: float, step: AtStep
+) -> Batch | None:
+    """The next slice, decoded; the messages themselves are let go."""
+    read = reader.read(max_messages=max_messages, max_bytes=max_bytes, max_age_s=max_age_s)
+    if read is None:
+        return None
+    step(Step.SLICE_READ)
+    batch = feed.decode(read)
+    step(Step.SLICE_DECODED)
+    reader.confirm()
+    step(Step.TOPIC_CONFIRMED)
+    return batch
+
+
+def _rate(batch: Batch, before: float) -> float:
+    size = int(batch.messages.get_column("bytes").sum())
     return max(batch.rows.height / size, 1e-6) if size else before

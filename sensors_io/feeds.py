@@ -12,8 +12,9 @@ import polars as pl
 
 from sensorhouse.settings import Settings
 from sensors_io import codecs, order_events
-from sensors_io.reading import READING, WHOLE_MESSAGE
-from sensors_io.slices import Slice
+from sensors_io.reading import JSON, READING, WHOLE_MESSAGE
+from sensors_io.reading_json import as_json
+from sensors_io.slices import Slice, printable
 from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
 from warehouse.checksums import row_checksums
@@ -24,6 +25,8 @@ Decode = Callable[[Slice], Batch]
 
 _LAKE_POSITION = {"topic_id": pl.String(), **POSITION, "ingest_day": pl.Date()}
 _LONGEST_PAYLOAD = 1 << 20
+# Of a key that every dead letter of a message repeats; keys are names of sensors.
+_LONGEST_KEY = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -105,49 +108,82 @@ def dead_letter_checksums(rows: pl.DataFrame) -> pl.Series:
 def decode_readings(read: Slice, *, sensor_types: Collection[str], hot_days: int) -> Batch:
     """Decode and judge a slice of readings; what is not taken is dead."""
     began = time.monotonic()
-    positions = _positions(read)
-    decoded = codecs.decode(read.values, read.content_types)
+    messages = read.messages.frame()
+    positions = _positions(messages)
+    decoded = codecs.decode(read.messages.values, read.messages.content_types)
     located = decoded.readings.join(positions, on="message", how="left", maintain_order="left")
     rows, refused = judge(located, sensor_types=sensor_types, seen_at=pl.col("ingested_at"))
-    rejected = pl.concat([decoded.rejected, refused.select("message", "index", "reason")])
+    rejected = pl.concat([decoded.rejected, refused.select("message", "index", "reason", as_json(refused))])
     is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
     checked = rows.drop("message").with_columns(reading_checksums(rows), is_cold=is_cold)
-    return _batch(read, positions, checked, rejected, began)
+    return _batch(read, messages, positions, checked, rejected, began)
 
 
 def decode_order_events(read: Slice) -> Batch:
     """Decode a slice of order events; what is not one is dead."""
     began = time.monotonic()
-    positions = _positions(read)
-    events, rejected = order_events.decode(read.values)
+    messages = read.messages.frame()
+    positions = _positions(messages)
+    events, rejected = order_events.decode(read.messages.values)
     rows = events.join(positions, on="message", how="left", maintain_order="left").with_columns(
         index=pl.lit(0, dtype=pl.Int32)
     )
     whole = pl.lit(WHOLE_MESSAGE, dtype=pl.Int32)
     checked = rows.drop("message").with_columns(order_checksums(rows), is_cold=pl.lit(False))
-    return _batch(read, positions, checked, rejected.select("message", whole.alias("index"), "reason"), began)
+    refused = rejected.select("message", whole.alias("index"), "reason", payload=pl.lit(None, pl.Binary))
+    return _batch(read, messages, positions, checked, refused, began)
 
 
-def _positions(read: Slice) -> pl.DataFrame:
+def _positions(messages: pl.DataFrame) -> pl.DataFrame:
     """Per message, by its place in the slice: partition, offset, ingested_at."""
-    return read.messages.select(
-        "partition", "offset", pl.col("ingested_at").cast(POSITION["ingested_at"])
-    ).with_row_index("message")
+    return messages.select("partition", "offset", pl.col("ingested_at").cast(POSITION["ingested_at"])).with_row_index(
+        "message"
+    )
 
 
-def _batch(read: Slice, positions: pl.DataFrame, rows: pl.DataFrame, rejected: pl.DataFrame, began: float) -> Batch:
-    refused = rejected.unique(["message", "index"], keep="first", maintain_order=True)
-    payloads = [read.values[at][:_LONGEST_PAYLOAD] for at in refused.get_column("message")]
+def _origins(read: Slice, places: pl.Series) -> pl.DataFrame:
+    """Per message: all of it, its content type, its key and the upload that it belongs to."""
+    return pl.DataFrame(
+        {
+            "message": places,
+            "whole": [read.messages.values[at][:_LONGEST_PAYLOAD] for at in places],
+            "content_type": [printable(read.messages.content_types[at]) for at in places],
+            "key": [read.messages.keys[at] for at in places],
+            "upload_id": [read.messages.upload_ids[at] for at in places],
+        },
+        schema_overrides={
+            "whole": pl.Binary,
+            "content_type": pl.String,
+            "key": pl.Binary,
+            "upload_id": pl.String,
+        },
+    )
+
+
+def _batch(
+    read: Slice,
+    messages: pl.DataFrame,
+    positions: pl.DataFrame,
+    rows: pl.DataFrame,
+    rejected: pl.DataFrame,
+    began: float,
+) -> Batch:
     dead = (
-        refused.with_columns(pl.Series("payload", payloads, pl.Binary))
-        .join(positions, on="message", how="left")
+        rejected.unique(["message", "index"], keep="first", maintain_order=True)
+        .join(positions, on="message", how="left", maintain_order="left")
+        .join(_origins(read, rejected.get_column("message").unique()), on="message", how="left", maintain_order="left")
+        .with_columns(
+            payload=pl.coalesce("payload", "whole"),
+            content_type=pl.when(pl.col("payload").is_null()).then("content_type").otherwise(pl.lit(JSON)),
+            key=pl.when((pl.col("index") == WHOLE_MESSAGE) | (pl.col("key").bin.size() <= _LONGEST_KEY)).then("key"),
+        )
         .select(DEAD_LETTER.names())
     )
     return Batch(
         topic=read.topic.name,
         topic_id=read.topic.id,
         ranges=read.ranges,
-        messages=read.messages,
+        messages=messages,
         rows=rows,
         dead=dead.with_columns(dead_letter_checksums(dead)),
         read_s=read.read_s,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
@@ -38,7 +38,10 @@ class Lake:
         return DeltaTable.is_deltatable(f"{self.address}/{name}", self.storage_options)
 
     def create(self, name: str, schema: pl.Schema, *, partition_by: Sequence[str] = ()) -> DeltaTable:
-        """The table, made if it isn't there."""
+        """The table, made if it isn't there, with the columns that it lacks added: null in the rows it has.
+
+        A column of another type is left as it is; writing to it then fails.
+        """
         if not self.has(name):
             address = f"{self.address}/{name}"
             if "://" not in address:
@@ -50,7 +53,20 @@ class Lake:
                 partition_by=list(partition_by),
                 storage_options=self.storage_options,
             )
-        return self.table(name)
+        handle = self.table(name)
+        if missing := _missing(handle, schema):
+            self._widen(name, schema, missing)
+            handle = self.table(name)
+        return handle
+
+    def _widen(self, name: str, schema: pl.Schema, missing: Sequence[str]) -> None:
+        wanted = Schema.from_arrow(_arrow_schema(pl.Schema({column: schema[column] for column in missing})))
+        try:
+            self.table(name).alter.add_columns(wanted.fields)
+        except DeltaError as error:
+            # Somebody else may have added them at the same moment.
+            if _missing(self.table(name), schema):
+                raise DependencyDown(f"the lake did not add {missing} to {name}: {error}") from error
 
     def scan(self, name: str) -> pl.LazyFrame:
         """The table's rows, lazily; raises deltalake's `TableNotFoundError`."""
@@ -201,6 +217,11 @@ def rows_of_topic(handle: DeltaTable, topic_id: str) -> int:
 
 def _app_id(topic_id: str, partition: int) -> str:
     return f"{topic_id}/{partition}"
+
+
+def _missing(handle: DeltaTable, schema: pl.Schema) -> list[str]:
+    held = {column.name for column in handle.schema().fields}
+    return [name for name in schema.names() if name not in held]
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema:

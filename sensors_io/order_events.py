@@ -10,6 +10,8 @@ from uuid import UUID
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from sensors_io.reading import short
+
 ORDER_EVENT = pl.Schema(
     {
         "event_id": pl.String(),
@@ -66,7 +68,7 @@ def decode(messages: Sequence[bytes]) -> tuple[pl.DataFrame, pl.DataFrame]:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            rejected.append((at, f"not an order event: {where}: {first['msg']}".replace(": :", ":")[:200]))
+            rejected.append((at, short(f"not an order event: {where}: {first['msg']}".replace(": :", ":"))))
             continue
         ids = {"event_id": str(event.event_id), "order_id": str(event.order_id)}
         events.append(event.model_dump() | ids | {"message": at})

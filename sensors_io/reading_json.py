@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import polars as pl
 
 from sensors_io.reading import READING
@@ -21,12 +22,29 @@ def as_json(readings: pl.DataFrame) -> pl.Series:
         pl.when(pl.col("value").is_finite())
         .then(_json(pl.col("value")))
         .otherwise(_quoted(pl.col("value").cast(pl.String))),
-        pl.when(pl.col("attributes").is_not_null())
-        .then(pl.format(',"attributes":{}', "attributes"))
-        .otherwise(pl.lit("")),
+        _attributes(readings.get_column("attributes")),
         pl.lit("}"),
     ]
     return readings.select(payload=pl.concat_str(parts).cast(pl.Binary)).to_series()
+
+
+def are_objects(texts: pl.Series) -> pl.Series:
+    """Of each text, whether it is a JSON object; null where there is none."""
+    return pl.Series([None if text is None else _is_object(text) for text in texts], dtype=pl.Boolean)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _attributes(texts: pl.Series) -> pl.Expr:
+    """As they are, or quoted where they are no JSON."""
+    text = pl.col("attributes")
+    embedded = pl.when(pl.lit(are_objects(texts))).then(text).otherwise(_json(text))
+    return pl.when(text.is_null()).then(pl.lit("")).otherwise(pl.format(',"attributes":{}', embedded))
 
 
 def _time(kind: pl.DataType) -> pl.Expr:

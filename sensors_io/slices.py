@@ -23,28 +23,79 @@ from warehouse.batches import MESSAGES, Range
 _BATCH = 10_000
 # What a message is taken to weigh until some were seen.
 _MESSAGE_BYTES = 16 << 10
+_LONGEST_HEADER = 128
+_MOST_KNOWN = 100
 # How long the broker may take to say which topic it was that a slice came from, before nothing is made of the slice.
 _CONFIRM_WITHIN_S = 30.0
 _CONFIRM_AGAIN_S = 0.5
 
 
+class Messages:
+    """Messages as columns, in order within a partition: what is wanted of each is taken out, and the message let go."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.content_types: list[str] = []
+        self.keys: list[bytes | None] = []
+        self.upload_ids: list[str | None] = []
+        self.ends: dict[int, int] = {}
+        self.size_bytes = 0
+        self._partitions: list[int] = []
+        self._offsets: list[int] = []
+        self._stamps: list[int] = []
+        self._known: dict[object, tuple[str, str | None]] = {}
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Take what is wanted out of messages without an error."""
+        # `map` over the class's own methods: of what is done for each message, the least that Python can.
+        partitions = cast("list[int]", list(map(Message.partition, messages)))
+        offsets = cast("list[int]", list(map(Message.offset, messages)))
+        self._partitions += partitions
+        self._offsets += offsets
+        self._stamps += [stamp for _, stamp in map(Message.timestamp, messages)]
+        self.values += [value or b"" for value in map(Message.value, messages)]
+        self.keys += cast("list[bytes | None]", list(map(Message.key, messages)))
+        told = [(JSON, None) if headers is None else self._told(headers) for headers in map(Message.headers, messages)]
+        self.content_types += [content_type for content_type, _ in told]
+        self.upload_ids += [upload_id for _, upload_id in told]
+        self.size_bytes += sum(map(len, messages))
+        # Offsets rise within a partition, so that the last one stays.
+        for partition, last in dict(zip(partitions, offsets, strict=True)).items():
+            self.ends[partition] = max(last + 1, self.ends.get(partition, 0))
+
+    def frame(self) -> pl.DataFrame:
+        """The columns of MESSAGES."""
+        columns: dict[str, Sequence[object]] = {
+            "partition": self._partitions,
+            "offset": self._offsets,
+            "ingested_at": self._stamps,
+            "bytes": list(map(len, self.values)),
+        }
+        return pl.DataFrame(columns, schema={**MESSAGES, "ingested_at": pl.Int64()}).cast(MESSAGES)
+
+    def _told(self, headers: object) -> tuple[str, str | None]:
+        """The content type, JSON for a message without one, and the upload id, if it is printable."""
+        pairs = cast("list[tuple[str, object]]", headers)
+        # Most messages have but the one header, and it says the same.
+        if len(pairs) == 1 and (known := self._known.get(pairs[0])):
+            return known
+        found = {name.lower(): value for name, value in reversed(pairs)}
+        content_type = _plain(found["content-type"]) if "content-type" in found else JSON
+        upload_id = found.get("upload_id")
+        told = content_type, printable(upload_id.decode("latin-1")) if isinstance(upload_id, bytes) else None
+        if len(pairs) == 1 and len(self._known) < _MOST_KNOWN:
+            self._known[pairs[0]] = told
+        return told
+
+
 @dataclass(frozen=True)
 class Slice:
-    """`ranges` is what the messages cover; `messages` has the columns of MESSAGES, `values` and `content_types` are
-    in step with it, in order within a partition.
-    """
+    """Messages of a topic, and the ranges of offsets that they cover, which may have holes."""
 
     topic: Topic
     ranges: Mapping[int, Range]
-    messages: pl.DataFrame
-    values: Sequence[bytes]
-    content_types: Sequence[str]
+    messages: Messages
     read_s: float = 0.0
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the messages' values."""
-        return int(self.messages.get_column("bytes").sum())
 
 
 class SliceReader:
@@ -80,7 +131,7 @@ class SliceReader:
         `DependencyDown` when the client gives up.
         """
         began = time.monotonic()
-        read = _Columns()
+        read = Messages()
         with without_garbage_collection():
             self._consume(read, max_messages, max_bytes, began + max_age_s)
         ranges = {p: Range(self._next[p], end) for p, end in sorted(read.ends.items()) if end > self._next[p]}
@@ -88,8 +139,8 @@ class SliceReader:
             return None
         self._next |= {partition: covered.end for partition, covered in ranges.items()}
         if read.values:
-            self._message_bytes = read.size // len(read.values) + 1
-        return Slice(self._topic, ranges, read.frame(), read.values, read.content_types, time.monotonic() - began)
+            self._message_bytes = read.size_bytes // len(read.values) + 1
+        return Slice(self._topic, ranges, read, time.monotonic() - began)
 
     def confirm(self) -> None:
         """See that what was read until now was this topic's: the client knows a topic by its name alone.
@@ -112,9 +163,13 @@ class SliceReader:
         """Leave the broker."""
         self._consumer.close()
 
-    def _consume(self, read: _Columns, max_messages: int, max_bytes: int, deadline: float) -> None:
-        while len(read.values) < max_messages and read.size < max_bytes and (left := deadline - time.monotonic()) > 0:
-            fitting = (max_bytes - read.size) // self._message_bytes + 1
+    def _consume(self, read: Messages, max_messages: int, max_bytes: int, deadline: float) -> None:
+        while (
+            len(read.values) < max_messages
+            and read.size_bytes < max_bytes
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            fitting = (max_bytes - read.size_bytes) // self._message_bytes + 1
             wanted = min(_BATCH, max_messages - len(read.values), fitting)
             got = self._consumer.consume(wanted, timeout=min(left, 0.1))
             if any(error is not None for error in map(Message.error, got)):
@@ -148,51 +203,9 @@ class SliceReader:
             raise DependencyDown(f"reading {self._topic.name}: {error.str()}") from KafkaException(error)
 
 
-class _Columns:
-    """Messages as columns: what is wanted of each is taken out at once, and the message let go."""
-
-    def __init__(self) -> None:
-        self.values: list[bytes] = []
-        self.content_types: list[str] = []
-        self.ends: dict[int, int] = {}
-        self.size = 0
-        self._partitions: list[int] = []
-        self._offsets: list[int] = []
-        self._stamps: list[int] = []
-        self._types: dict[object, str] = {}
-
-    def add(self, messages: list[Message]) -> None:
-        # `map` over the class's own methods: of what is done for each message, the least that Python can.
-        partitions = cast("list[int]", list(map(Message.partition, messages)))
-        offsets = cast("list[int]", list(map(Message.offset, messages)))
-        self._partitions += partitions
-        self._offsets += offsets
-        self._stamps += [stamp for _, stamp in map(Message.timestamp, messages)]
-        self.values += [value or b"" for value in map(Message.value, messages)]
-        self.content_types += [
-            self._content_type(headers) if headers else JSON for headers in map(Message.headers, messages)
-        ]
-        self.size += sum(map(len, messages))
-        # Offsets rise within a partition, so that the last one stays.
-        for partition, last in dict(zip(partitions, offsets, strict=True)).items():
-            self.ends[partition] = max(last + 1, self.ends.get(partition, 0))
-
-    def frame(self) -> pl.DataFrame:
-        columns: dict[str, Sequence[object]] = {
-            "partition": self._partitions,
-            "offset": self._offsets,
-            "ingested_at": self._stamps,
-            "bytes": list(map(len, self.values)),
-        }
-        return pl.DataFrame(columns, schema={**MESSAGES, "ingested_at": pl.Int64()}).cast(MESSAGES)
-
-    def _content_type(self, headers: object) -> str:
-        """The header's, in lower case and without parameters; JSON for a message without one."""
-        for name, value in cast("list[tuple[str, object]]", headers):
-            if name.lower() == "content-type":
-                known = self._types.get(value)
-                return known or self._types.setdefault(value, _plain(value))
-        return JSON
+def printable(text: str) -> str | None:
+    """The text, if every database can hold it and it is no longer than a name."""
+    return text if text.isprintable() and len(text) <= _LONGEST_HEADER else None
 
 
 def _plain(content_type: object) -> str:

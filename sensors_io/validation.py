@@ -50,6 +50,6 @@ def _problem(sensor_types: Collection[str], seen_at: datetime | pl.Expr) -> pl.E
         (pl.col("event_time") < EARLIEST, "event_time is before 2000"),
         (pl.col("event_time") > seen + AHEAD, "event_time is more than an hour ahead"),
         (attributes.str.len_bytes() > LONGEST_ATTRIBUTES, f"attributes are longer than {LONGEST_ATTRIBUTES} bytes"),
-        (attributes.str.contains(r"\\u0000"), "attributes has a control character"),
+        (attributes.str.contains(r"\x00|\\u0000"), "attributes has a control character"),
     ]
     return pl.coalesce(pl.when(wrong).then(pl.lit(reason)) for wrong, reason in rules).alias("reason")

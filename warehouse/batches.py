@@ -18,7 +18,17 @@ POSITION = pl.Schema(
         "ingested_at": pl.Datetime("us", "UTC"),
     }
 )
-DEAD_LETTER = pl.Schema({**POSITION, "reason": pl.String(), "payload": pl.Binary()})
+# `payload` is the reading alone as JSON, or the whole message where `index` is -1; `content_type` says which.
+DEAD_LETTER = pl.Schema(
+    {
+        **POSITION,
+        "reason": pl.String(),
+        "payload": pl.Binary(),
+        "content_type": pl.String(),
+        "key": pl.Binary(),
+        "upload_id": pl.String(),
+    }
+)
 MESSAGES = pl.Schema(
     {
         "partition": pl.Int32(),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from confluent_kafka import TopicPartition
+from deltalake import write_deltalake
 
 from sensorhouse.errors import Fenced, MarkMissing, OffsetGap
 from sensorhouse.settings import Settings
@@ -18,7 +19,7 @@ from sensors_io.balance import balance
 from sensors_io.codecs import decode, decode_upload
 from sensors_io.drain import Share, drain
 from sensors_io.drained import Drained
-from sensors_io.feeds import RAW_READINGS_SCHEMA, reading_checksums
+from sensors_io.feeds import DEAD_LETTERS_SCHEMA, RAW_READINGS_SCHEMA, reading_checksums
 from sensors_io.lake import MarkedTable, open_lake
 from sensors_io.reading import ARROW, NDJSON
 from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
@@ -87,6 +88,51 @@ def test_what_is_bad_becomes_a_dead_letter_in_both_sinks(brisk: Settings) -> Non
     lake = lake_rows(brisk, "dead_letters").sort("offset", "index").select("offset", "index", "reason").rows()
     assert lake == stored
     assert lake_rows(brisk, "dead_letters").sort("offset").item(0, "payload") == b"\xff\xfe"
+
+
+def test_a_dead_letter_holds_the_reading_alone_and_where_it_came_from(brisk: Settings) -> None:
+    good, bad = reading("a"), reading("b", sensor_type="smell")
+    arrow = encode(decode([json.dumps([good, bad]).encode()], ["application/json"]).readings)
+    lines = json.dumps(good).encode() + b"\n{oops\n" + json.dumps(bad).encode()
+    producer = kafka.producer(brisk)
+    for value, content_type in ((arrow, ARROW), (lines, NDJSON), (b"\x00?", "text/\x00html")):
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("content-type", content_type.encode()),
+            ("upload_id", b"upload-1"),
+        ]
+        producer.produce(brisk.readings_topic, value, partition=0, key=b"a", headers=headers)
+    assert producer.flush(30) == 0
+    assert run(brisk).dead_letters == 4
+    found = lake_rows(brisk, "dead_letters").sort("offset", "index")
+    assert found.select("offset", "index", "content_type", "key", "upload_id").rows() == [
+        (0, 1, "application/json", b"a", "upload-1"),
+        (1, 1, "application/json", b"a", "upload-1"),
+        (1, 2, "application/json", b"a", "upload-1"),
+        (2, -1, None, b"a", "upload-1"),
+    ]
+    payloads = found.get_column("payload").to_list()
+    assert (payloads[1], payloads[3]) == (b"{oops", b"\x00?")
+    assert json.loads(payloads[0])["sensor_type"] == json.loads(payloads[2])["sensor_type"] == "smell"
+    stored = warehouse_rows(
+        brisk, 'select payload, content_type, key, upload_id from dead_letters order by "offset", index'
+    )
+    assert stored == found.select("payload", "content_type", "key", "upload_id").rows()
+
+
+def test_new_optional_columns_appear_without_a_stop(settings: Settings) -> None:
+    lake = open_lake(settings)
+    added = ("content_type", "key", "upload_id")
+    before = pl.Schema({name: kind for name, kind in DEAD_LETTERS_SCHEMA.items() if name not in added})
+    lake.create("dead_letters", before, partition_by=["ingest_day"])
+    row = before.to_frame().clear(1).with_columns(reason=pl.lit("old"), ingest_day=pl.lit(NOON.date()))
+    old = row.to_arrow(compat_level=pl.CompatLevel.oldest())
+    running = lake.table("dead_letters")
+    write_deltalake(running, old, mode="append")
+    for _ in range(2):
+        MarkedTable(lake, "dead_letters", DEAD_LETTERS_SCHEMA, partition_by=["ingest_day"], topic="t", topic_id="t")
+    found = lake_rows(settings, "dead_letters")
+    assert set(found.columns) == set(DEAD_LETTERS_SCHEMA)
+    assert found.select("reason", "content_type", "key").rows() == [("old", None, None)]
 
 
 def test_order_events_are_drained_too(brisk: Settings) -> None:
