@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check unit format browser pictures reset clean
+.PHONY: help setup demo up down status test check unit fuzz format browser pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ check: setup ## lint, format, types, layers, unit tests
 
 unit: setup ## unit tests only
 	$(BIN)/pytest tests/unit
+
+fuzz: setup ## a million hostile messages through the codecs, in processes that may die (CASES, SEED)
+	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),1000000) $(if $(SEED),--seed $(SEED))
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from sensors_io.arrow_codec import encode
 from sensors_io.arrow_frames import claims
 from sensors_io.codecs import decode
 from sensors_io.reading import ARROW, JSON
+from tests.fuzz.batches import batch_of, check
 from tests.readings import NOON, as_json, reading
 
 
@@ -130,3 +131,9 @@ def test_a_spoilt_arrow_stream_leaves_those_of_its_kind() -> None:
     decoded = decode([good[0], bytes(spoilt), good[1][:-30], *good[2:]], [ARROW] * 5)
     assert set(decoded.readings.get_column("message")) - {1} == {0, 3, 4}
     assert 2 in decoded.rejected.get_column("message")
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_hostile_messages_leave_the_valid_ones_among_them_untouched(number: int) -> None:
+    """A sample; `make fuzz` runs a million."""
+    check(*batch_of(f"sample:{number}", 200))
