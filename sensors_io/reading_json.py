@@ -22,10 +22,13 @@ def as_json(readings: pl.DataFrame) -> pl.Series:
         pl.when(pl.col("value").is_finite())
         .then(_json(pl.col("value")))
         .otherwise(_quoted(pl.col("value").cast(pl.String))),
-        _attributes(readings.get_column("attributes")),
+        _attributes(),
         pl.lit("}"),
     ]
-    return readings.select(payload=pl.concat_str(parts).cast(pl.Binary)).to_series()
+    is_object = are_objects(readings.get_column("attributes")).alias("is_object")
+    # One chunk a column: polars panics when it formats columns that are chunked differently.
+    told = readings.select(READING.names()).with_columns(is_object).rechunk()
+    return told.select(payload=pl.concat_str(parts).cast(pl.Binary)).to_series()
 
 
 def are_objects(texts: pl.Series) -> pl.Series:
@@ -40,10 +43,10 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _attributes(texts: pl.Series) -> pl.Expr:
+def _attributes() -> pl.Expr:
     """As they are, or quoted where they are no JSON."""
     text = pl.col("attributes")
-    embedded = pl.when(pl.lit(are_objects(texts))).then(text).otherwise(_json(text))
+    embedded = pl.when("is_object").then(text).otherwise(_json(text))
     return pl.when(text.is_null()).then(pl.lit("")).otherwise(pl.format(',"attributes":{}', embedded))
 
 
