@@ -30,7 +30,7 @@ class _Stream:
 def encode(readings: pl.DataFrame) -> bytes:
     """The columns of READING as an lz4-compressed Arrow stream."""
     sink = pa.BufferOutputStream()
-    table = readings.select(READING.names()).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(ARROW_SCHEMA)
+    table = readings.select(READING.names()).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).cast(ARROW_SCHEMA)
     with pa.ipc.new_stream(sink, ARROW_SCHEMA, options=_WRITE) as stream:
         stream.write_table(table)
     return sink.getvalue().to_pybytes()

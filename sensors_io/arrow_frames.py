@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sensors_io.reading import MOST_READINGS
 
 MOST_EXPANDED_BYTES = 64 << 20
+# Readings expand about fivefold, and no slice of them must be more than memory holds.
+_MOST_EXPANSION = 32
 _CONTINUED = b"\xff\xff\xff\xff"
 _SCHEMA, _DICTIONARY, _ROWS = 1, 2, 3
 # Far more than readings have; a frame's description grows with its columns.
@@ -105,7 +107,9 @@ def _claims(stream: bytes) -> Claims:
         expanded, end = expanded + size, frame.body.stop
         if max(rows, length) > MOST_READINGS:
             raise ValueError(f"more than {MOST_READINGS} readings")
-        if expanded > MOST_EXPANDED_BYTES:
+        if expanded > min(MOST_EXPANDED_BYTES, _MOST_EXPANSION * len(stream)):
+            if expanded <= MOST_EXPANDED_BYTES:
+                raise ValueError(f"it expands to {expanded} bytes, more than {_MOST_EXPANSION} times its own")
             raise ValueError(f"it expands to more than {MOST_EXPANDED_BYTES} bytes")
     return Claims(stream[: first.body.stop], slice(first.body.stop, end), rows, expanded, has_dictionaries)
 

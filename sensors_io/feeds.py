@@ -13,7 +13,7 @@ import polars as pl
 from sensorhouse.settings import Settings
 from sensors_io import codecs, order_events
 from sensors_io.reading import JSON, READING, WHOLE_MESSAGE
-from sensors_io.reading_json import as_json
+from sensors_io.refusals import refusals
 from sensors_io.slices import Slice, printable
 from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
@@ -24,6 +24,8 @@ from warehouse.stores import ReadingStore, store_order_events
 Decode = Callable[[Slice], Batch]
 
 _LAKE_POSITION = {"topic_id": pl.String(), **POSITION, "ingest_day": pl.Date()}
+# Bytes of messages that are decoded at once. Junk can be forty times as large decoded, until it is counted out.
+_DECODED_TOGETHER_BYTES = 8 << 20
 _LONGEST_PAYLOAD = 1 << 20
 # Of a key that every dead letter of a message repeats; keys are names of sensors.
 _LONGEST_KEY = 1 << 10
@@ -110,13 +112,31 @@ def decode_readings(read: Slice, *, sensor_types: Collection[str], hot_days: int
     began = time.monotonic()
     messages = read.messages.frame()
     positions = _positions(messages)
-    decoded = codecs.decode(read.messages.values, read.messages.content_types)
-    located = decoded.readings.join(positions, on="message", how="left", maintain_order="left")
-    rows, refused = judge(located, sensor_types=sensor_types, seen_at=pl.col("ingested_at"))
-    rejected = pl.concat([decoded.rejected, refused.select("message", "index", "reason", as_json(refused))])
+    parts = [_readings(read, messages, positions, part, sensor_types) for part in _parts(messages)]
+    rows, rejected = (pl.concat(frames, rechunk=True) for frames in zip(*parts, strict=True))
     is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
     checked = rows.drop("message").with_columns(reading_checksums(rows), is_cold=is_cold)
     return _batch(read, messages, positions, checked, rejected, began)
+
+
+def _parts(messages: pl.DataFrame) -> list[slice]:
+    """Where to cut the messages, so that what they might decode to is bounded."""
+    sizes = messages.get_column("bytes").cast(pl.Int64)
+    ends = (sizes.cum_sum() // _DECODED_TOGETHER_BYTES).rle().struct.field("len").cum_sum().to_list() or [0]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _readings(
+    read: Slice, messages: pl.DataFrame, positions: pl.DataFrame, part: slice, sensor_types: Collection[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The good readings of some of the messages, with where they came from, and the rest as REJECTED."""
+    decoded = codecs.decode(read.messages.values[part], read.messages.content_types[part])
+    there = positions[part]
+    located = decoded.readings.hstack(there.drop("message")[decoded.readings.get_column("message")])
+    rows, refused = judge(located, sensor_types=sensor_types, seen_at=pl.col("ingested_at"))
+    rejected = refusals(decoded.rejected, refused, messages.get_column("bytes")[part])
+    in_slice = pl.col("message") + pl.lit(part.start, pl.UInt32)
+    return rows.with_columns(in_slice), rejected.with_columns(in_slice)
 
 
 def decode_order_events(read: Slice) -> Batch:

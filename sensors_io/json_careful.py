@@ -15,6 +15,7 @@ import orjson
 import polars as pl
 
 from sensors_io.reading import NDJSON, READING, WHOLE_MESSAGE, Rejection, no_readings, short
+from sensors_io.refusals import most_refused, too_many
 
 _SPACES = re.compile(r"[ \t\r\n]*")
 _ENVELOPE = re.compile(r'[ \t\r\n]*\{[ \t\r\n]*"readings"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
@@ -56,11 +57,18 @@ def decode_carefully(
     rows: list[tuple[object, ...]] = []
     rejected: list[Rejection] = []
     for at in positions:
+        bad: list[Rejection] = []
+        count, most = 0, most_refused(len(messages[at]))
         for index, source, reading in _readings(messages[at], content_types[at]):
             try:
                 rows.append((at, index, *_row(reading)))
             except _Refused as problem:
-                rejected.append((at, index, str(problem), None if source is None else source.encode()))
+                count += 1
+                if count <= most:
+                    bad.append((at, index, str(problem), None if source is None else source.encode()))
+        if count > most:
+            bad = [(at, WHOLE_MESSAGE, too_many(count, bad[0][1], bad[0][2]), None)]
+        rejected += bad
     schema = {**no_readings().schema, "event_time": pl.String()}
     return pl.DataFrame(rows, schema=schema, orient="row"), rejected
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import struct
+import time
 
 import polars as pl
 import pyarrow as pa
 import pytest
+from confluent_kafka import Message
 
 from sensors_io.arrow_codec import encode
 from sensors_io.arrow_frames import claims
 from sensors_io.codecs import decode
-from sensors_io.reading import ARROW, JSON
+from sensors_io.feeds import decode_readings
+from sensors_io.kafka import Topic
+from sensors_io.reading import ARROW, JSON, NDJSON
+from sensors_io.slices import Slice
 from tests.fuzz.batches import batch_of, check
-from tests.readings import NOON, as_json, reading
+from tests.readings import NOON, SENSOR_TYPES, as_json, reading
+from warehouse.batches import MESSAGES, Range
 
 
 def readings_of(count: int) -> pl.DataFrame:
@@ -131,6 +137,65 @@ def test_a_spoilt_arrow_stream_leaves_those_of_its_kind() -> None:
     decoded = decode([good[0], bytes(spoilt), good[1][:-30], *good[2:]], [ARROW] * 5)
     assert set(decoded.readings.get_column("message")) - {1} == {0, 3, 4}
     assert 2 in decoded.rejected.get_column("message")
+
+
+def sliced(messages: list[bytes], content_type: str) -> Slice:
+    """The messages as a drain reads them."""
+    frame = pl.DataFrame(
+        {
+            "partition": [0] * len(messages),
+            "offset": range(len(messages)),
+            "ingested_at": [NOON] * len(messages),
+            "bytes": [len(message) for message in messages],
+        },
+        schema=MESSAGES,
+    )
+    received = [Message(topic="readings", partition=0, offset=at, key=b"k") for at in range(len(messages))]
+    ranges = {0: Range(0, len(messages))}
+    return Slice(Topic("readings", "t", 1), ranges, frame, messages, [content_type] * len(messages), 0.0, received)
+
+
+JUNK = {
+    "empty objects": (b"[" + b"{}," * 100_000 + b"{}]", JSON),
+    "numbers": (b"[" + b"1," * 100_000 + b"1]", JSON),
+    "lines": (b"1\n" * 100_000, NDJSON),
+    "arrow": (encode(pl.concat([readings_of(10)] * 1_000).with_columns(sensor_type=pl.lit("?"))), ARROW),
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+def test_junk_costs_one_dead_letter_a_message_and_not_one_a_reading(kind: str) -> None:
+    message, content_type = JUNK[kind]
+    batch = decode_readings(sliced([message] * 3, content_type), sensor_types=SENSOR_TYPES, hot_days=400)
+    found = batch.dead.sort("offset").select("offset", "index", "payload").rows()
+    assert found == [(at, -1, message) for at in range(3)]
+    assert "of its readings can't be taken; the first, at 0: " in batch.dead.item(0, "reason")
+
+
+def test_a_message_of_many_bad_readings_costs_about_its_own_size() -> None:
+    bad = [reading(f"probe-{i}", sensor_type="smell") for i in range(5_000)]
+    message = as_json([reading("good"), *bad])
+    batch = decode_readings(sliced([message], JSON), sensor_types=SENSOR_TYPES, hot_days=400)
+    assert (batch.rows.height, batch.dead.height) == (1, 5_000)
+    assert batch.dead.get_column("payload").bin.size().sum() < 2 * len(message)
+
+
+def test_a_slice_is_decoded_in_parts_and_every_row_knows_its_message() -> None:
+    messages = [as_json(reading(f"probe-{at}", station="x" * 100, unit="?" * (at % 7 == 0))) for at in range(70_000)]
+    batch = decode_readings(sliced(messages, JSON), sensor_types=SENSOR_TYPES, hot_days=400)
+    assert sum(map(len, messages)) > 16 << 20
+    assert batch.rows.select(pl.format("probe-{}", "offset").eq(pl.col("sensor_id")).all()).item() is True
+    assert batch.rows.height + batch.dead.height == 70_000
+
+
+def test_one_bad_message_slows_its_neighbours_by_a_constant_factor_only() -> None:
+    """A sample of the worst: a deep one, a long number, and every kind of group spoilt."""
+    good = [as_json(reading(f"probe-{at}")) for at in range(2_000)]
+    for bad in (b"[" * 1_000_000, b'{"a":' * 200_000, b'{"value":' + b"9" * 1_000_000 + b"}", b"{}\n" * 300_000):
+        began = time.monotonic()
+        decoded = decode([bad if at % 500 == 250 else one for at, one in enumerate(good)], [JSON] * len(good))
+        assert decoded.readings.filter(pl.col("sensor_id").is_not_null()).height == 1_996
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("number", range(12))
