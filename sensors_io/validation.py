@@ -14,7 +14,10 @@ LONGEST_ATTRIBUTES = 4096
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # Clocks of devices run ahead now and then; more than this is a mistake.
 AHEAD = timedelta(hours=1)
+_NAMES = ("sensor_id", "sensor_type", "metric", "unit", "station")
 _CONTROL = r"[\x00-\x1f\x7f]"
+
+Rule = tuple[str, pl.Expr, str]
 
 
 def judge(
@@ -24,32 +27,44 @@ def judge(
 
     `readings` has the columns of READING and any others; `seen_at` is when they arrived.
     """
-    problem = readings.select(_problem(sensor_types, seen_at)).to_series()
-    if problem.null_count() == readings.height:
+    rules = _rules(sensor_types, seen_at)
+    if not _breaks_any(readings, rules):
         return readings, readings.clear().with_columns(reason=pl.lit(None, dtype=pl.String))
+    problem = readings.select(pl.coalesce(pl.when(wrong).then(pl.lit(why)) for _, wrong, why in rules)).to_series()
     bad = problem.is_not_null()
     return readings.filter(~bad), readings.filter(bad).with_columns(problem.filter(bad).alias("reason"))
 
 
-def _problem(sensor_types: Collection[str], seen_at: datetime | pl.Expr) -> pl.Expr:
-    """The first thing that is wrong, or null."""
+def _breaks_any(readings: pl.DataFrame, rules: list[Rule]) -> bool:
+    """Whether anything is wrong anywhere; names are looked at once each, however many readings bear them."""
+    for column in READING:
+        wrong = [broken for name, broken, _ in rules if name == column]
+        told = readings.select(pl.col(column).unique()) if column in _NAMES else readings
+        if wrong and told.select(pl.any_horizontal(wrong).any()).item():
+            return True
+    return False
+
+
+def _rules(sensor_types: Collection[str], seen_at: datetime | pl.Expr) -> list[Rule]:
+    """What may be wrong: with which column, when, and how to say so; the first that applies is told."""
     seen = seen_at if isinstance(seen_at, pl.Expr) else pl.lit(seen_at)
-    rules = [(pl.col(name).is_null(), f"{name} is missing") for name in REQUIRED]
-    for name in ("sensor_id", "sensor_type", "metric", "unit", "station"):
+    rules = [(name, pl.col(name).is_null(), f"{name} is missing") for name in REQUIRED]
+    for name in _NAMES:
         column = pl.col(name)
         rules += [
-            (column.str.len_bytes() > LONGEST_NAME, f"{name} is longer than {LONGEST_NAME} bytes"),
-            (column.str.contains(_CONTROL), f"{name} has a control character"),
+            (name, column.str.len_bytes() > LONGEST_NAME, f"{name} is longer than {LONGEST_NAME} bytes"),
+            (name, column.str.contains(_CONTROL), f"{name} has a control character"),
         ]
-        if name in READING and name in REQUIRED:
-            rules.append((column.str.len_bytes() == 0, f"{name} is empty"))
-    attributes = pl.col("attributes")
-    rules += [
-        (~pl.col("value").is_finite(), "value is not a finite number"),
-        (~pl.col("sensor_type").is_in(sorted(sensor_types)), "unknown sensor_type"),
-        (pl.col("event_time") < EARLIEST, "event_time is before 2000"),
-        (pl.col("event_time") > seen + AHEAD, "event_time is more than an hour ahead"),
-        (attributes.str.len_bytes() > LONGEST_ATTRIBUTES, f"attributes are longer than {LONGEST_ATTRIBUTES} bytes"),
-        (attributes.str.contains(r"\x00|\\u0000"), "attributes has a control character"),
+        if name in REQUIRED:
+            rules.append((name, column.str.len_bytes() == 0, f"{name} is empty"))
+    attributes, time = pl.col("attributes"), pl.col("event_time")
+    too_long = f"attributes are longer than {LONGEST_ATTRIBUTES} bytes"
+    return [
+        *rules,
+        ("value", ~pl.col("value").is_finite(), "value is not a finite number"),
+        ("sensor_type", ~pl.col("sensor_type").is_in(sorted(sensor_types)), "unknown sensor_type"),
+        ("event_time", time < EARLIEST, "event_time is before 2000"),
+        ("event_time", time > seen + AHEAD, "event_time is more than an hour ahead"),
+        ("attributes", attributes.str.len_bytes() > LONGEST_ATTRIBUTES, too_long),
+        ("attributes", attributes.str.contains(r"\x00|\\u0000"), "attributes has a control character"),
     ]
-    return pl.coalesce(pl.when(wrong).then(pl.lit(reason)) for wrong, reason in rules).alias("reason")
