@@ -16,10 +16,10 @@ from sensors_io.codecs import decode
 from sensors_io.feeds import decode_readings
 from sensors_io.kafka import Topic
 from sensors_io.reading import ARROW, JSON, NDJSON
-from sensors_io.slices import Slice
+from sensors_io.slices import Messages, Slice
 from tests.fuzz.batches import batch_of, check
 from tests.readings import NOON, SENSOR_TYPES, as_json, reading
-from warehouse.batches import MESSAGES, Range
+from warehouse.batches import Range
 
 
 def readings_of(count: int) -> pl.DataFrame:
@@ -139,20 +139,17 @@ def test_a_spoilt_arrow_stream_leaves_those_of_its_kind() -> None:
     assert 2 in decoded.rejected.get_column("message")
 
 
-def sliced(messages: list[bytes], content_type: str) -> Slice:
+def sliced(values: list[bytes], content_type: str) -> Slice:
     """The messages as a drain reads them."""
-    frame = pl.DataFrame(
-        {
-            "partition": [0] * len(messages),
-            "offset": range(len(messages)),
-            "ingested_at": [NOON] * len(messages),
-            "bytes": [len(message) for message in messages],
-        },
-        schema=MESSAGES,
+    headers, seen = [("content-type", content_type.encode())], (1, int(NOON.timestamp() * 1000))
+    messages = Messages()
+    messages.add(
+        [
+            Message(topic="readings", partition=0, offset=at, key=b"k", value=value, headers=headers, timestamp=seen)
+            for at, value in enumerate(values)
+        ]
     )
-    received = [Message(topic="readings", partition=0, offset=at, key=b"k") for at in range(len(messages))]
-    ranges = {0: Range(0, len(messages))}
-    return Slice(Topic("readings", "t", 1), ranges, frame, messages, [content_type] * len(messages), 0.0, received)
+    return Slice(Topic("readings", "t", (0,)), {0: Range(0, len(values))}, messages)
 
 
 JUNK = {
