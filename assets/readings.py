@@ -10,7 +10,7 @@ from assets.judging import Judged, followers, judge_keys
 from assets.partition_keys import Key, day_by_type, define_sensor_types, key_of
 from assets.raw import raw_readings
 from assets.resources import House
-from assets.staging import Staged, stage_keys
+from assets.staged_keys import Staged, stage_keys
 from warehouse import locks, staged
 from warehouse.database import connect
 from warehouse.locks import Lock
@@ -31,7 +31,7 @@ _MOST_ROUNDS = 100
 )
 def readings(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
     """Stage one day's readings of one sensor type."""
-    (made,) = stage_keys(house.settings, house.lake, [key_of(context)])
+    (made,) = stage_keys(house.settings, house.lake, [key_of(context)], rebuild=True)
     return dg.MaterializeResult(metadata=_metadata(made))
 
 

@@ -1,18 +1,11 @@
 """Staged readings from raw ones: one per sensor, metric and event time; the newest position wins."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 
-from assets.partition_keys import Key, commits
-from sensorhouse.settings import Settings
-from sensors_io.lake import Lake
 from sensors_io.reading import READING
-from warehouse import locks, staged
-from warehouse.database import connect
-from warehouse.locks import Lock
 
 IDENTITY = ("sensor_id", "metric", "event_time")
 _CONTENT = ("value", "unit", "quality", "station", "attributes", "sensor_type")
@@ -21,94 +14,89 @@ _POSITION = ("ingested_at", "partition", "offset", "index")
 READINGS = pl.Schema(
     {
         **READING,
+        "topic_id": pl.String(),
         "partition": pl.Int32(),
         "offset": pl.Int64(),
         "index": pl.Int32(),
         "ingested_at": pl.Datetime("us", "UTC"),
-        "revisions": pl.UInt32(),
-        "duplicates": pl.UInt32(),
+        "revisions": pl.Int32(),
+        "duplicates": pl.Int32(),
         "day": pl.Date(),
     }
 )
 
 
-@dataclass(frozen=True)
-class Staged:
-    """What staging made of one partition key: raw = staged + duplicates + revisions."""
-
-    key: Key
-    raw: int
-    staged: int
-    duplicates: int
-    revisions: int
-    sensors: int
-
-
-def stage(raw: pl.DataFrame) -> pl.DataFrame:
+def stage(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per (sensor_id, metric, event_time), with READINGS' columns.
 
-    `raw` has READING's columns and the position's. A row whose content equals the one before it, by position, is
-    counted in `duplicates`; one that differs replaces it and is counted in `revisions`.
+    `rows` has READING's columns and the position's. A row whose content equals the one before it, by position, is
+    counted in `duplicates`; one that differs replaces it and is counted in `revisions`. Rows that were staged before
+    bring their counts along: staging in parts, each after the one before, comes to the same as staging all at once.
     """
+    if "duplicates" not in rows.columns:
+        rows = as_staged(rows)
     content = pl.struct(_CONTENT)
-    ordered = raw.sort(*IDENTITY, *_POSITION)
+    ordered = rows.sort(*IDENTITY, *_POSITION)
     changed = content.ne_missing(content.shift()) & pl.struct(IDENTITY).eq(pl.struct(IDENTITY).shift())
     return (
         ordered.with_columns(changed=changed.fill_null(False))
         .group_by(IDENTITY, maintain_order=True)
         .agg(
-            pl.exclude("changed").last(),
-            revisions=pl.col("changed").sum().cast(pl.UInt32),
-            rows=pl.len().cast(pl.UInt32),
+            pl.exclude("changed", "duplicates", "revisions").last(),
+            revisions=(pl.col("changed").sum() + pl.col("revisions").sum()).cast(pl.Int32),
+            rows=(pl.col("duplicates") + pl.col("revisions") + 1).sum().cast(pl.Int32),
         )
-        .with_columns(duplicates=pl.col("rows") - 1 - pl.col("revisions"), day=pl.col("event_time").dt.date())
+        .with_columns(duplicates=pl.col("rows") - 1 - pl.col("revisions"))
         .select(READINGS.names())
     )
 
 
-def stage_keys(settings: Settings, lake: Lake, keys: Sequence[Key]) -> Iterator[Staged]:
-    """Rebuild the staged readings of these partition keys from the raw ones; the same again leaves the same rows."""
-    lake.create("readings", READINGS, partition_by=["day", "sensor_type"])
-    for sensor_type, type_days in commits(keys):
-        yield from _stage_days(settings, lake, sensor_type, type_days)
+def as_staged(raw: pl.DataFrame) -> pl.DataFrame:
+    """Raw rows with READINGS' columns, as if each were the only one of its sensor, metric and time."""
+    none = pl.lit(0, dtype=pl.Int32)
+    counted = raw.with_columns(revisions=none, duplicates=none, day=pl.col("event_time").dt.date())
+    return counted.select(READINGS.names())
 
 
-def _stage_days(settings: Settings, lake: Lake, sensor_type: str, type_days: Sequence[date]) -> list[Staged]:
-    # From reading to writing nobody else may stage this type, or an older look would overwrite a newer one.
-    with connect(settings.database_url) as connection:
-        locks.wait_for(connection, Lock.STAGING, sensor_type)
-        raw = (
-            lake.scan("raw_readings")
-            .filter(
-                pl.col("sensor_type") == sensor_type,
-                pl.col("event_time").dt.date().is_between(type_days[0], type_days[-1]),
-                pl.col("event_time").dt.date().is_in(type_days),
-            )
-            .collect()
-        )
-        rows = stage(raw)
-        lake.replace("readings", rows, where=days_of_type(sensor_type, type_days))
-        counts = _counts(rows, sensor_type, type_days)
-        staged.remember(connection, counts.drop("sensors"))
-    return [
-        Staged(
-            Key(sensor_type, row["day"]), row["raw"], row["staged"], row["duplicates"], row["revisions"], row["sensors"]
-        )
-        for row in counts.iter_rows(named=True)
-    ]
+def increment(fresh: pl.DataFrame, there: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """What raw rows add to staged ones: rows that are new, and rows that take the place of older ones.
+
+    `there` are the staged rows that share a sensor, metric and event time with `fresh`. A raw row whose position its
+    staged row has passed is in it already and adds nothing. None where the two positions can't be told apart: the
+    rows come from different partitions, or the broker's clock went back. Then only all raw rows together say it.
+    """
+    where = ("topic_id", "partition", "offset", "index", "ingested_at")
+    met = fresh.join(there.select(*IDENTITY, *where), on=IDENTITY, how="left", suffix="_there", maintain_order="left")
+    apart = pl.col("offset_there").is_not_null()
+    same_log = (pl.col("topic_id") == pl.col("topic_id_there")) & (pl.col("partition") == pl.col("partition_there"))
+    passed = (pl.col("offset") < pl.col("offset_there")) | (
+        (pl.col("offset") == pl.col("offset_there")) & (pl.col("index") <= pl.col("index_there"))
+    )
+    unsure = apart & ~(same_log & (passed | (pl.col("ingested_at") >= pl.col("ingested_at_there")))).fill_null(False)
+    if met.select(unsure.any()).item():
+        return None
+    added = met.filter(~(apart & passed)).select(fresh.columns)
+    older = there.join(added, on=IDENTITY, how="semi")
+    rows = stage(pl.concat([older.select(READINGS.names()), as_staged(added)]))
+    return rows.join(older, on=IDENTITY, how="anti"), rows.join(older, on=IDENTITY, how="semi")
 
 
-def _counts(rows: pl.DataFrame, sensor_type: str, type_days: Sequence[date]) -> pl.DataFrame:
+def counted(rows: pl.LazyFrame, sensor_type: str, type_days: Sequence[date]) -> pl.DataFrame:
     """One row per day: day, sensor_type, raw, staged, duplicates, revisions, sensors; zeros where nothing is."""
-    counted = rows.group_by("day").agg(
-        staged=pl.len().cast(pl.Int64),
-        duplicates=pl.col("duplicates").sum().cast(pl.Int64),
-        revisions=pl.col("revisions").sum().cast(pl.Int64),
-        sensors=pl.col("sensor_id").n_unique().cast(pl.Int64),
+    found = (
+        rows.filter(pl.col("sensor_type") == sensor_type, pl.col("day").is_in(type_days))
+        .group_by("day")
+        .agg(
+            staged=pl.len().cast(pl.Int64),
+            duplicates=pl.col("duplicates").sum().cast(pl.Int64),
+            revisions=pl.col("revisions").sum().cast(pl.Int64),
+            sensors=pl.col("sensor_id").n_unique().cast(pl.Int64),
+        )
+        .collect()
     )
     return (
         pl.DataFrame({"day": type_days}, schema={"day": pl.Date})
-        .join(counted, on="day", how="left")
+        .join(found, on="day", how="left")
         .fill_null(0)
         .select(
             "day",
@@ -119,8 +107,8 @@ def _counts(rows: pl.DataFrame, sensor_type: str, type_days: Sequence[date]) -> 
     )
 
 
-def days_of_type(sensor_type: str, type_days: Sequence[date]) -> str:
-    """An SQL predicate for partitions of the staged tables."""
+def days_of_type(sensor_type: str, type_days: Sequence[date], *, of: str = "") -> str:
+    """An SQL predicate for partitions of the staged tables; `of` goes before each column."""
     quoted = sensor_type.replace("'", "''")
     listed = ", ".join(f"'{day.isoformat()}'" for day in type_days)
-    return f"sensor_type = '{quoted}' and day in ({listed})"
+    return f"{of}sensor_type = '{quoted}' and {of}day in ({listed})"

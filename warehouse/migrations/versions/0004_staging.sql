@@ -1,0 +1,24 @@
+-- `touched_at` moves with every slice; this one stays until the key is cleared.
+alter table touched_keys add column first_touched_at timestamptz not null default now();
+
+-- Up to where the raw rows of a partition key are in its staged rows. It may lag behind them after a crash, never lead.
+create table staged_positions (
+    day date not null,
+    sensor_type text not null,
+    topic_id text not null,
+    partition integer not null,
+    next_offset bigint not null,
+    primary key (day, sensor_type, topic_id, partition)
+);
+
+-- Days that left the hot window: what was dropped here and is in the lake only.
+create table retired (
+    topic_id text not null,
+    partition integer not null,
+    day date not null,
+    rows bigint not null,
+    checksum bigint not null default 0,
+    retired_at timestamptz not null default now(),
+    primary key (topic_id, partition, day)
+);
+comment on column retired.checksum is 'order-free sum of the rows'' checksums, modulo 2^64 and read as signed';
