@@ -1,5 +1,6 @@
 """The staged readings and their anomalies as assets, one partition key at a time or all that were touched."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,8 +16,7 @@ from warehouse import locks, staged
 from warehouse.database import connect
 from warehouse.locks import Lock
 
-# However many rounds: between two, the process that a run costs is already paid for.
-_MOST_ROUNDS = 100
+_LOOKS_EVERY_S = 0.5
 
 
 @dg.asset(
@@ -53,23 +53,30 @@ def anomalies(context: dg.AssetExecutionContext, house: dg.ResourceParam[House])
 
 @dg.op(description="Stage and judge every partition key that drains have touched, and report each as materialized.")
 def refresh_touched(context: dg.OpExecutionContext, house: dg.ResourceParam[House]) -> int:
-    """One refresh run; ends when nothing more is released. Returns the number of keys."""
+    """One refresh run; ends when no touched key has become ready for a while. Returns the number of refreshes."""
+    settings = house.settings
     refreshed = 0
-    with connect(house.settings.database_url, autocommit=True) as connection:
+    with connect(settings.database_url, autocommit=True) as connection:
         if not locks.take(connection, Lock.REFRESH):
             context.log.info("nothing done: another refresh run is at work")
             return 0
         define_sensor_types(context.instance, staged.sensor_types(connection))
-        for _ in range(_MOST_ROUNDS):
-            touches = staged.released(connection)
-            if not touches:
-                break
-            keys = sorted({Key(touch.sensor_type, touch.day) for touch in touches})
+        began = busy = time.monotonic()
+        while time.monotonic() - began < settings.max_run_s:
+            touches = staged.ready(connection, refresh_s=settings.refresh_s)
+            due = [touch for touch in touches if touch.is_due]
+            keys = sorted({Key(touch.sensor_type, touch.day) for touch in due})
             for event in refresh(house, keys):
                 context.log_event(event)
-            staged.clear(connection, touches)
+            staged.clear(connection, due)
             refreshed += len(keys)
-    context.add_output_metadata({"partition_keys": refreshed})
+            if touches:
+                busy = time.monotonic()
+            elif time.monotonic() - busy >= settings.refresh_linger_s:
+                break
+            if not due:
+                time.sleep(_LOOKS_EVERY_S)
+    context.add_output_metadata({"refreshes": refreshed})
     return refreshed
 
 

@@ -67,18 +67,22 @@ readings_lag = _drain_sensor("readings", drain_readings)
     job=refresh_touched_keys,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for one refresh run when partition keys were touched and every table has got their rows.",
+    description=(
+        "Asks for one refresh run when partition keys were touched: late days at once, today's every `refresh_s` "
+        "seconds and when the drain ends."
+    ),
 )
 def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
-    """Look for released keys."""
+    """Look for keys that are due."""
     try:
         with connect(house.settings.database_url) as connection:
-            keys = {(touch.day, touch.sensor_type) for touch in staged.released(connection)}
+            touches = staged.ready(connection, refresh_s=house.settings.refresh_s)
+            keys = {(touch.day, touch.sensor_type) for touch in touches if touch.is_due}
             refreshing = is_held(connection, Lock.REFRESH)
     except DependencyDown as error:
         return dg.SkipReason(f"can't look: {error}")
     if not keys:
-        return dg.SkipReason("no partition key is touched and released")
+        return dg.SkipReason("no partition key is touched and due")
     if refreshing or is_coming(context.instance, refresh_touched_keys.name):
         return dg.SkipReason(f"a refresh run is at work or about to start; {len(keys)} keys wait")
     return dg.RunRequest(tags={"sensorhouse/partition_keys": str(len(keys))})

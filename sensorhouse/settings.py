@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     max_run_s: float = Field(
         3600.0, gt=0, description="Seconds after which a drain ends and leaves the rest to the next."
     )
+    refresh_s: float = Field(30.0, ge=0, description="Seconds between two refreshes of a day that still goes on.")
+    refresh_linger_s: float = Field(
+        15.0, ge=0, description="Seconds a refresh run with nothing to do waits for more before it ends."
+    )
 
     log_level: str = Field("info", description="debug, info, warning or error.")
 

@@ -20,7 +20,7 @@ POSITIONS = pl.Schema(
 
 
 def positions(connection: psycopg.Connection, topic: str, sensor_type: str, days: Sequence[date]) -> pl.DataFrame:
-    """Per day and partition of the topic: the first offset not staged yet, and the lake's own end.
+    """Per day and partition of readings: the first offset not staged yet, and the lake's own end.
 
     Both are never ahead of the truth: a look at the lake afterwards finds at least these rows.
     """
@@ -34,6 +34,7 @@ def positions(connection: psycopg.Connection, topic: str, sensor_type: str, days
             on (p.day, p.sensor_type, p.topic_id, p.partition)
             = (d.day, %(sensor_type)s, m.topic_id, m.partition)
         where l.topic = %(topic)s
+            or exists (select from touched_keys as t where t.topic_id = m.topic_id)
         order by 1, 2, 3
         """,
         {"days": list(days), "sensor_type": sensor_type, "topic": topic},

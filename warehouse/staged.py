@@ -9,40 +9,70 @@ from datetime import date, datetime
 import polars as pl
 import psycopg
 
+from warehouse.locks import Lock, held, of_partition
+
 
 @dataclass(frozen=True)
 class Touch:
-    """A partition key, and the end offset of the slice that touched it last."""
+    """A partition key, and the end offset of the slice that touched it last.
+
+    `is_complete` when every table has got up to that offset, `is_due` when it need not wait to be refreshed.
+    """
 
     day: date
     sensor_type: str
     topic_id: str
     partition: int
     end_offset: int
+    is_complete: bool
+    is_due: bool
 
 
-def released(connection: psycopg.Connection) -> list[Touch]:
-    """Touched keys whose rows every table has got by now."""
+def ready(connection: psycopg.Connection, *, refresh_s: float) -> list[Touch]:
+    """Touched keys of which the lake has rows that are not staged.
+
+    A day that is over is due as soon as the lake has all that touched it, today's when no drain is at work. Keys that
+    go on being touched meanwhile are due `refresh_s` after they were touched first, or refreshed last.
+    """
     rows = connection.execute(
         """
-        select k.day, k.sensor_type, k.topic_id, k.partition, k.end_offset
+        select
+            day,
+            sensor_type,
+            topic_id,
+            partition,
+            end_offset,
+            m.next_offset >= k.end_offset as is_complete,
+            day < (now() at time zone 'UTC')::date as is_over,
+            greatest(k.first_touched_at, s.refreshed_at) <= now() - make_interval(secs => %s) as has_waited
         from touched_keys as k
         join lake_marks as m using (topic_id, partition)
-        where m.next_offset >= k.end_offset
-        order by k.sensor_type, k.day
-        """
-    )
-    return [Touch(*row) for row in rows]
+        left join staged_keys as s using (day, sensor_type)
+        left join staged_positions as p using (day, sensor_type, topic_id, partition)
+        where m.next_offset >= k.end_offset or m.next_offset > coalesce(p.next_offset, 0)
+        order by sensor_type, day, topic_id, partition
+        """,
+        [refresh_s],
+    ).fetchall()
+    draining = held(connection, Lock.DRAIN, [of_partition(row[2], row[3]) for row in rows])
+    return [
+        Touch(*row[:6], is_due=has_waited or (row[5] and (is_over or of_partition(row[2], row[3]) not in draining)))
+        for *row, is_over, has_waited in rows
+    ]
 
 
 def clear(connection: psycopg.Connection, touches: Sequence[Touch]) -> None:
-    """Forget what was refreshed; a key that was touched again since stays."""
+    """Forget what was refreshed in whole; a key that was touched again since, or that the lake lacks rows of, stays."""
     connection.cursor().executemany(
         """
         delete from touched_keys
         where (day, sensor_type, topic_id, partition, end_offset) = (%s, %s, %s, %s, %s)
         """,
-        [(touch.day, touch.sensor_type, touch.topic_id, touch.partition, touch.end_offset) for touch in touches],
+        [
+            (touch.day, touch.sensor_type, touch.topic_id, touch.partition, touch.end_offset)
+            for touch in touches
+            if touch.is_complete
+        ],
     )
 
 

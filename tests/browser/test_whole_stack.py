@@ -27,7 +27,9 @@ TAKEN_ON_WITHIN_MS = 90_000
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a whole running stack whose drains end soon."""
-    stack = new_stack(tmp_path_factory.mktemp("stack"), linger_s=2.0, lake_flush_s=1.0, dashboard_sign_in=False)
+    stack = new_stack(
+        tmp_path_factory.mktemp("stack"), linger_s=2.0, lake_flush_s=1.0, refresh_s=2.0, dashboard_sign_in=False
+    )
     stack.up()
     given = stack.settings.model_dump(exclude_none=True)
     settings = Settings(_env_file=stack.settings.state_dir / "secrets.env", **given)

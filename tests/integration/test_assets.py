@@ -17,7 +17,7 @@ from tests.readings import NOON, lake_rows, many, publish, publish_readings, rea
 
 @pytest.fixture
 def brisk(settings: Settings) -> Settings:
-    return settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+    return settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0, "refresh_linger_s": 0.0})
 
 
 @pytest.fixture

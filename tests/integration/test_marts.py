@@ -49,7 +49,7 @@ def build(settings: Settings, *, raise_on_error: bool = True) -> dg.ExecuteInPro
 
 
 def run(settings: Settings, job: str) -> None:
-    brisk = settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+    brisk = settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.5, "lake_flush_s": 0.0, "refresh_linger_s": 0.0})
     with dg.DagsterInstance.ephemeral() as instance:
         assert build_definitions(brisk).resolve_job_def(job).execute_in_process(instance=instance).success
 
