@@ -16,6 +16,7 @@ from api.problems import RESPONSES, Problem, add_problem_handlers
 from api.tokens import Tokens
 from sensorhouse import logs
 from sensorhouse.settings import Settings
+from sensors_io.lake import open_lake
 from sensors_io.publisher import Publisher
 from warehouse.pool import open_pool
 
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.database_url)
         publisher = Publisher(settings)
-        app.state.services = Services(settings, pool, publisher, tokens)
+        app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings))
         try:
             async with dashboard.watching(settings, pool) as app.state.dashboard:
                 yield

@@ -15,6 +15,7 @@ from fastapi.security import OAuth2PasswordBearer
 from api.tokens import Tokens
 from sensorhouse.errors import DependencyDown, Forbidden, Unauthenticated
 from sensorhouse.settings import Settings
+from sensors_io.lake import Lake
 from sensors_io.publisher import Publisher
 from warehouse.accounts import User, find_user
 from warehouse.pool import connected
@@ -39,8 +40,10 @@ class Services:
     pool: Pool
     publisher: Publisher
     tokens: Tokens
+    lake: Lake
     hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    reading_lake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     _users: dict[UUID, tuple[User, float]] = field(default_factory=dict)
     _sensor_types: tuple[frozenset[str], float] | None = None
 

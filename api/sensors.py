@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
-from api import cursors
+from api import cursors, history
 from api.context import Reach, signed_in
 from api.fields import Cursor, Instant, Strict, Word
 from warehouse import readings
@@ -145,14 +145,9 @@ class StatisticsPage(BaseModel):
 async def list_readings(query: Annotated[ReadingQuery, Query()], services: Reach) -> Response:
     """Readings, oldest first. Name a sensor or a time: all of everything is a lot."""
     after = cursors.read(query.cursor, _POSITION)
-    async with connected(services.pool) as connection:
-        found = await readings.page(
-            connection,
-            _selection(query),
-            anomalies_only=query.anomalies_only,
-            after=after,
-            limit=query.limit + 1,
-        )
+    found = await history.page(
+        services, _selection(query), anomalies_only=query.anomalies_only, after=after, limit=query.limit + 1
+    )
     for row in found:
         row["attributes"] = orjson.loads(row["attributes"]) if row["attributes"] else None
         row["is_anomaly"] = row["score"] is not None
@@ -181,8 +176,7 @@ async def count_anomalies(query: Annotated[TypeQuery, Query()], services: Reach)
 async def statistics(query: Annotated[StatisticsQuery, Query()], services: Reach) -> Response:
     """Count, mean, min, max, standard deviation and last value per sensor and metric."""
     after = cursors.read(query.cursor, _SENSOR)
-    async with connected(services.pool) as connection:
-        rows, last = await readings.statistics(connection, _selection(query), after=after, limit=query.limit)
+    rows, last = await history.statistics(services, _selection(query), after=after, limit=query.limit)
     return _json({"items": rows, "next": cursors.write(last) if last else None})
 
 

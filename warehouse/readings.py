@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -151,6 +151,25 @@ async def _first_time(
         return found
     day = await connection.fetchval(_NEXT_DAY, *filters, low, end)
     return max(low, datetime(day.year, day.month, day.day, tzinfo=UTC)) if day else None
+
+
+async def staged_days(connection: Connection, chosen: Selection) -> list[date]:
+    """The event days, in order, of which anything is staged, within the times and the sensor type that are chosen."""
+    rows = await connection.fetch(
+        """
+        select distinct day
+        from staged_keys
+        where staged > 0
+            and day >= ($1::timestamptz at time zone 'UTC')::date
+            and day::timestamp < ($2::timestamptz at time zone 'UTC')
+            and ($3::text is null or sensor_type = $3)
+        order by day
+        """,
+        chosen.start or BEGINNING,
+        chosen.end or END,
+        chosen.sensor_type,
+    )
+    return [row["day"] for row in rows]
 
 
 async def statistics(
