@@ -56,8 +56,11 @@ def ready(connection: psycopg.Connection, *, refresh_s: float) -> list[Touch]:
     ).fetchall()
     draining = held(connection, Lock.DRAIN, [of_partition(row[2], row[3]) for row in rows])
     return [
-        Touch(*row[:6], is_due=has_waited or (row[5] and (is_over or of_partition(row[2], row[3]) not in draining)))
-        for *row, is_over, has_waited in rows
+        Touch(
+            *(day, sensor_type, topic_id, partition, end_offset, is_complete),
+            is_due=has_waited or (is_complete and (is_over or of_partition(topic_id, partition) not in draining)),
+        )
+        for day, sensor_type, topic_id, partition, end_offset, is_complete, is_over, has_waited in rows
     ]
 
 
