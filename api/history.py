@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import partial
 from math import sqrt
 from typing import TypeVar
@@ -14,6 +14,7 @@ from anyio import to_thread
 from api.context import Services
 from sensors_io import cold
 from warehouse import readings
+from warehouse.hot import first_hot_day
 from warehouse.pool import connected
 from warehouse.readings import BEGINNING, END, Position, Row, Selection
 
@@ -21,16 +22,16 @@ T = TypeVar("T")
 Pair = tuple[str, str]
 
 
-def hot_from(hot_days: int, now: datetime) -> datetime:
+def _boundary(services: Services) -> datetime:
     """The first moment whose readings the warehouse has for sure; older ones are asked of the lake."""
-    return datetime.combine(now.date() - timedelta(days=hot_days), time(), UTC)
+    return datetime.combine(first_hot_day(services.settings.hot_days, datetime.now(UTC)), time(), UTC)
 
 
 async def page(
     services: Services, chosen: Selection, *, anomalies_only: bool, after: Position | None, limit: int
 ) -> list[Row]:
     """The oldest readings first, at most `limit`; `after` is the last of the page before. `score` is an anomaly's."""
-    boundary = hot_from(services.settings.hot_days, datetime.now(UTC))
+    boundary = _boundary(services)
     low = max(chosen.start or BEGINNING, after[0] if after else BEGINNING)
     rows: list[Row] = []
     if low < boundary:
@@ -52,7 +53,7 @@ async def statistics(
     services: Services, chosen: Selection, *, after: Pair | None, limit: int
 ) -> tuple[list[Row], Pair | None]:
     """Per sensor, metric and unit: count, mean, min, max, std (of the sample), last and last_at; and where to go on."""
-    boundary = hot_from(services.settings.hot_days, datetime.now(UTC))
+    boundary = _boundary(services)
     old = replace(chosen, start=chosen.start or BEGINNING, end=min(chosen.end or END, boundary))
     days = await _days(services, old)
     new = replace(chosen, start=max(chosen.start or BEGINNING, boundary))

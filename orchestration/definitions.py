@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets import catalogue, checks, marts, raw, readings
+from assets import catalogue, checks, housekeeping, marts, raw, readings
 from assets.resources import House
 from orchestration import jobs, schedules, sensors
 from sensorhouse.settings import Settings
@@ -21,6 +21,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             readings.readings,
             readings.anomalies,
             marts.marts,
+            housekeeping.lake_files,
+            housekeeping.hot_window,
         ],
         asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance],
         jobs=[
@@ -29,9 +31,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             readings.refresh_touched_keys,
             jobs.build_marts,
             jobs.full_balance,
+            jobs.keep_lake_in_order,
+            jobs.retire_days,
         ],
         sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys, sensors.marts_inputs],
-        schedules=[schedules.nightly_balance],
+        schedules=[schedules.nightly_balance, schedules.hourly_lake_upkeep, schedules.nightly_retirement],
         resources={"house": House(settings)},
     )
 

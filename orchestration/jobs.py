@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.housekeeping import hot_window, lake_files
 from assets.marts import marts
 from assets.raw import raw_orders, raw_readings
 
@@ -33,4 +34,16 @@ full_balance = dg.define_asset_job(
     | dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("readings"), "staged_balance")),
     executor_def=_ONE_PROCESS,
     description="Count everything again: Kafka, lake, warehouse and staged readings.",
+)
+keep_lake_in_order = dg.define_asset_job(
+    "keep_lake_in_order",
+    dg.AssetSelection.assets(lake_files),
+    executor_def=_ONE_PROCESS,
+    description="Put the lake's small files together, and delete what nobody reads any more.",
+)
+retire_days = dg.define_asset_job(
+    "retire_days",
+    dg.AssetSelection.assets(hot_window),
+    executor_def=_ONE_PROCESS,
+    description="Drop the event days that left the hot window from Postgres, and those too old for the lake.",
 )

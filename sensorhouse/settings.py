@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     refresh_linger_s: float = Field(
         15.0, ge=0, description="Seconds a refresh run with nothing to do waits for more before it ends."
     )
+    lake_vacuum_hours: int = Field(
+        168, ge=1, description="Hours that lake files which were replaced stay readable for those still at them."
+    )
+    lake_keep_days: int | None = Field(
+        None,
+        ge=1,
+        description="Event days of staged readings that the lake keeps, hot_days at least; empty: all of them.",
+    )
 
     log_level: str = Field("info", description="debug, info, warning or error.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import LiteralString
 
 import psycopg
@@ -129,23 +130,29 @@ select (select count(*) from joined where before <> start_offset)
 """
 
 
-def staged_apart(connection: psycopg.Connection) -> list[str]:
-    """Partition keys whose staged or raw count differs from the warehouse's own; none that waits for a refresh."""
+def staged_apart(connection: psycopg.Connection, *, since: date) -> list[str]:
+    """Partition keys whose staged or raw count differs from the warehouse's own; none that waits for a refresh.
+
+    Days before `since` are left out: the warehouse no longer has them.
+    """
     rows = connection.execute(
         """
         with held as (
             select day, sensor_type, count(*) as raw, count(distinct (sensor_id, metric, event_time)) as staged
             from raw_readings
+            where day >= %(since)s
             group by day, sensor_type
         )
         select day::text || '|' || sensor_type
         from held
         full join staged_keys as s using (day, sensor_type)
-        where (coalesce(held.raw, 0), coalesce(held.staged, 0)) <> (coalesce(s.raw, 0), coalesce(s.staged, 0))
+        where day >= %(since)s
+            and (coalesce(held.raw, 0), coalesce(held.staged, 0)) <> (coalesce(s.raw, 0), coalesce(s.staged, 0))
             and not exists (
                 select from touched_keys as t where (t.day, t.sensor_type) = (day, sensor_type)
             )
         order by 1
-        """
+        """,
+        {"since": since},
     )
     return [row[0] for row in rows]

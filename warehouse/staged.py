@@ -96,6 +96,12 @@ def remember(connection: psycopg.Connection, counts: pl.DataFrame) -> None:
     )
 
 
+def forget_days(connection: psycopg.Connection, before: date) -> None:
+    """Forget the partition keys of days before that one, whose staged rows were dropped."""
+    for table in ("staged_keys", "staged_positions"):
+        connection.execute(f"delete from {table} where day < %s", [before])
+
+
 def replace_anomalies(
     connection: psycopg.Connection, found: pl.DataFrame, *, sensor_type: str, days: Sequence[date]
 ) -> None:

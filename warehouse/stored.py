@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ from reading_chunks as c
 join series as s using (series_id)
 where c.topic_id = {topic_id}
 """
-_ARRAYS = {
+ARRAYS = {
     "event_times": "event_time",
     "readings": "value",
     "qualities": "quality",
@@ -59,7 +59,7 @@ class Stored:
     def rows(self, table: str) -> Iterator[pl.DataFrame]:
         """The topic's rows of a table, in pieces that fit in memory, with the names that they were decoded under."""
         if table == "reading_chunks":
-            yield from map(_unpacked, self._pieces(_CHUNKS))
+            yield from map(unpacked, self._pieces(_CHUNKS))
         else:
             yield from self._pieces({"raw_orders": _ORDER_EVENTS, "dead_letters": _DEAD_LETTERS}[table])
 
@@ -87,14 +87,14 @@ def at_one_moment(url: str, topic_id: str) -> Iterator[Stored]:
         raise DependencyDown(f"Postgres does not answer: {error}") from error
 
 
-def _unpacked(chunks: pl.DataFrame) -> pl.DataFrame:
-    """One row per reading; a null array is one of nulls."""
+def unpacked(chunks: pl.DataFrame, *, also: Sequence[str] = ()) -> pl.DataFrame:
+    """One row per reading, with the chunk's columns `also`; a null array is one of nulls."""
     arrays = [
         pl.when(pl.col(name).is_null())
         .then(pl.lit(None, chunks.schema[name].inner).repeat_by("count"))  # type: ignore[attr-defined]
         .otherwise(pl.col(name))
         .alias(one)
-        for name, one in _ARRAYS.items()
+        for name, one in ARRAYS.items()
     ]
     series = ("sensor_id", "sensor_type", "metric", "unit", "partition")
-    return chunks.select(*series, *arrays).explode(*_ARRAYS.values(), empty_as_null=False)
+    return chunks.select(*series, *also, *arrays).explode(*ARRAYS.values(), empty_as_null=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import fmean, stdev
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.history import first_pairs, hot_from, united
+from api.history import first_pairs, united
 from tests.readings import NOON
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9)
@@ -53,7 +53,3 @@ def test_a_page_ends_where_the_first_source_stopped() -> None:
     kept, last = first_pairs(rows, [], limit=3)
     assert ([row["sensor_id"] for row in kept], last) == (["a", "b", "c"], ("c", "temperature"))
     assert first_pairs(rows, [], limit=4) == (rows, None)
-
-
-def test_the_hot_window_begins_at_midnight() -> None:
-    assert hot_from(10, NOON) == datetime(2026, 11, 10, tzinfo=UTC)

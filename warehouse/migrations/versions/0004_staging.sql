@@ -22,3 +22,12 @@ create table retired (
     primary key (topic_id, partition, day)
 );
 comment on column retired.checksum is 'order-free sum of the rows'' checksums, modulo 2^64 and read as signed';
+
+create function wrapped_sum(one bigint, other bigint) returns bigint
+language sql immutable strict parallel safe
+return (one::numeric + other::numeric - case
+    when one::numeric + other::numeric > 9223372036854775807 then 18446744073709551616
+    when one::numeric + other::numeric < -9223372036854775808 then -18446744073709551616
+    else 0
+end)::bigint;
+comment on function wrapped_sum is 'the sum of two checksums, modulo 2^64 and read as signed';
