@@ -63,7 +63,9 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
     assert (ROOT / ".env.example").read_text() == example(), "write example() to .env.example"
 
 
-@pytest.mark.parametrize("path", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/quick-start.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/quick-start.md", "docs/readings.md"]
+)
 def test_what_a_document_links_to_is_there(path: str) -> None:
     document = ROOT / path
     for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
@@ -76,6 +78,13 @@ def test_every_make_command_in_a_document_exists(path: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     told = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / path).read_text()))
     assert told <= targets
+
+
+def test_the_tests_that_the_page_on_readings_names_are_there() -> None:
+    named = re.findall(r"`(test_[a-z_]+)`", (ROOT / "docs/readings.md").read_text())
+    tests = (ROOT / "tests/integration/test_outcomes.py").read_text()
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
 
 
 def test_only_the_settings_read_the_environment() -> None:
