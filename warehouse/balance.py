@@ -35,15 +35,14 @@ class Counts:
 def counts(connection: psycopg.Connection, topic_id: str, table: str) -> Counts:
     """Count a topic's rows in `table` and in the dead letters, beside what the ledger says; all at one moment."""
     connection.execute("set transaction isolation level repeatable read")
-    messages, rows, dead_letters, cold, retired = _one(
+    messages, rows, dead_letters, cold = _one(
         connection,
         """
         select
             coalesce(sum(messages), 0)::bigint,
             coalesce(sum(rows), 0)::bigint,
             coalesce(sum(dead_letters), 0)::bigint,
-            coalesce(sum(cold), 0)::bigint,
-            coalesce(sum(retired), 0)::bigint
+            coalesce(sum(cold), 0)::bigint
         from ledger
         where topic_id = %s
         """,
@@ -55,7 +54,7 @@ def counts(connection: psycopg.Connection, topic_id: str, table: str) -> Counts:
         rows=rows,
         dead_letters=dead_letters,
         cold=cold,
-        retired=retired,
+        retired=_one(connection, "select coalesce(sum(rows), 0)::bigint from retired where topic_id = %s", topic_id)[0],
         stored=_one(connection, _STORED[table], topic_id)[0],
         stored_dead_letters=_one(connection, "select count(*) from dead_letters where topic_id = %s", topic_id)[0],
         gaps=_one(connection, _GAPS, topic_id)[0],

@@ -51,8 +51,6 @@ on conflict (topic_id, partition, day) do update set
     retired_at = now()
 """
 
-_COUNT_IN_LEDGER = "update ledger set retired = retired + $3 where topic_id = $1 and partition = $2"
-
 _SUM = pl.col("checksum").sum().reinterpret(signed=True)
 
 
@@ -92,4 +90,3 @@ def _count(cursor: Cursor, day: date, rows: pl.DataFrame) -> None:
     )
     for topic_id, partition, count, checksum in by_partition.iter_rows():
         cursor.execute(_COUNT_BY_DAY, (topic_id, partition, day, count, checksum))
-        cursor.execute(_COUNT_IN_LEDGER, (topic_id, partition, count))
