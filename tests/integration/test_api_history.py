@@ -15,8 +15,9 @@ from assets.staged_keys import stage_keys
 from sensorhouse.settings import Settings
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
-from tests.api import Api, serving
+from tests.api import Api, assert_problem, serving
 from tests.readings import NOON, many, publish_readings, reading, readings_of, warehouse_rows
+from tests.servers import Servers
 
 OLD = NOON - timedelta(days=100)
 BRISK = {"slice_s": 0.2, "lake_flush_s": 0.0, "linger_s": 0.0}
@@ -116,3 +117,14 @@ async def test_old_readings_are_not_asked_of_the_warehouse(both: tuple[Api, Api]
     )
     assert await pages(cold, "/sensors/data", limit=7) == expected
     assert len(await pages(warm, "/sensors/data")) < len(expected)
+
+
+@pytest.mark.timeout(300)
+async def test_while_the_lake_is_away_old_readings_are_refused_and_new_ones_are_not(
+    both: tuple[Api, Api], servers: Servers
+) -> None:
+    _, cold = both
+    servers.s3.kill()
+    assert_problem(await cold("GET", "/sensors/data", "vera", params={"sensor_id": "only-old"}), 503)
+    assert_problem(await cold("GET", "/sensors/stats", "vera"), 503)
+    assert [item["sensor_id"] for item in await pages(cold, "/sensors/data", sensor_id="only-new", start=NOON)]
