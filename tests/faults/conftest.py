@@ -1,0 +1,47 @@
+"""What tests of faults may ask for, and the matrix of faults and results at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorhouse.settings import Settings
+from tests.faults.matrix import MATRIX
+from tests.servers import Servers
+
+# Small slices, so that a run has many steps; the lake at its own pace, so that the sinks are apart.
+SMALL = {"slice_rows": 250, "slice_s": 0.1, "lake_flush_s": 0.2, "linger_s": 1.0, "topic_partitions": 2}
+DOCUMENT = """\
+# Faults and results
+
+Written by `make faults`, not by hand. What these tests promise is in [guarantees.md](guarantees.md).
+
+{table}
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-matrix", type=Path, help="write the matrix of faults and results to this file")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the matrix, and write it where the option says."""
+    if not MATRIX.rows:
+        return
+    terminalreporter.section("faults and results")
+    for line in MATRIX.lines():
+        terminalreporter.line(line)
+    file: Path | None = config.getoption("--fault-matrix", default=None)
+    if file:
+        file.write_text(DOCUMENT.format(table="\n".join(MATRIX.lines())))
+
+
+@pytest.fixture
+def small(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a test under which a drain takes many small slices."""
+    made = servers.new_settings(state_dir=tmp_path, **SMALL)
+    yield made
+    servers.start()
+    servers.drop(made)

@@ -1,0 +1,164 @@
+"""Drain processes: started again whenever they end or die, as Dagster's sensor does with its runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from sensorhouse.settings import Settings
+from tests.faults import drain_process
+
+ROOT = Path(__file__).parents[2]
+# How a drain may end while its world falls apart: well, its server gone, its place lost, killed by the test.
+EXPECTED = {0, drain_process.DOWN, drain_process.STOPPED, -signal.SIGKILL}
+
+
+class Drain:
+    """One drain process and what it told."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        *,
+        at: str | None = None,
+        action: str = "kill",
+        nth: int = 1,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.log = log
+        told = [at, action, str(nth)] if at else []
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.drain_process", "readings", log.stem, *told],
+                env={**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT), **(environment or {})},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def lines(self) -> list[str]:
+        """What it told, without the times."""
+        told = self.log.read_text(errors="replace").split("\n")[:-1]
+        return [line.partition(" ")[2] if line[:1].isdigit() else line for line in told]
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps it reached."""
+        return [line.removeprefix("step ") for line in self.lines if line.startswith("step ")]
+
+    @property
+    def outcome(self) -> str:
+        """How it said it ended; empty when it could not say."""
+        return next((line.removeprefix("ended ") for line in self.lines if line.startswith("ended ")), "")
+
+    def is_stopped(self) -> bool:
+        """Whether it lies still, by a signal."""
+        return _state(self.process.pid) == "T"
+
+    def wait(self, within_s: float = 60) -> int:
+        """Its exit status once it has ended."""
+        return self.process.wait(within_s)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        """Let it lie still."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on after `pause`, or after it stopped itself."""
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Drains:
+    """Keeps a number of drain processes at work until it is left."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        count: int = 1,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._settings, self._folder, self._count = settings, folder, count
+        self._environment = environment
+        self._ending = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="drains", daemon=True)
+        self.all: list[Drain] = []
+        self.living: list[Drain] = []
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._keeper.join()
+        for one in self.living:
+            one.process.send_signal(signal.SIGTERM)
+            one.wake()
+        for one in self.living:
+            try:
+                one.wait(30)
+            except subprocess.TimeoutExpired:
+                one.kill()
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps that all of them reached, in the order of their starts."""
+        return [step for one in list(self.all) for step in one.steps]
+
+    @property
+    def surprises(self) -> list[str]:
+        """What those told that ended as none should."""
+        return [
+            f"{one.log.name} ended with {one.process.returncode}:\n" + "\n".join(one.lines[-25:])
+            for one in self.all
+            if one.process.poll() is not None and one.process.returncode not in EXPECTED
+        ]
+
+    def kill(self) -> int:
+        """Kill those at work; returns how many there were."""
+        killed = [one for one in list(self.living) if one.process.poll() is None]
+        for one in killed:
+            one.process.kill()
+        return len(killed)
+
+    def _keep(self) -> None:
+        while not self._ending.wait(0.05):
+            self.living = [one for one in self.living if one.process.poll() is None]
+            if len(self.living) < self._count:
+                log = self._folder / f"drain-{len(self.all)}.log"
+                one = Drain(self._settings, log, environment=self._environment)
+                self.all.append(one)
+                self.living.append(one)
+
+
+def wait_until(condition: Callable[[], object], what: str, within_s: float = 60) -> None:
+    """Wait for a condition; fails with `what` when it does not come."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "gone"
