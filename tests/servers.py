@@ -7,7 +7,7 @@ import signal
 import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -73,6 +73,36 @@ class Server:
             running.stop(self.part, self.process)
 
 
+@dataclass(frozen=True)
+class SideDoor:
+    """A second port of the broker, which tells its clients another address: that of a proxy that a test may start.
+
+    Kafka's clients connect to the address that the broker tells them, so a proxy without this would be left out.
+    """
+
+    port: int
+    advertised: int
+
+    def opened(self, broker: Part, settings: Settings) -> Part:
+        """The broker with this door."""
+
+        def prepare() -> None:
+            broker.prepare()
+            with (places.state_dir(settings) / "kafka" / "server.properties").open("a") as properties:
+                properties.write(self._properties(settings))
+
+        return replace(broker, prepare=prepare)
+
+    def _properties(self, settings: Settings) -> str:
+        plain = f"PLAINTEXT://127.0.0.1:{settings.kafka_port}"
+        # Where a key comes twice, the last counts.
+        return f"""\
+listeners={plain},SIDE://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{settings.kafka_controller_port}
+advertised.listeners={plain},SIDE://127.0.0.1:{self.advertised}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SIDE:PLAINTEXT
+"""
+
+
 @dataclass
 class Servers:
     """The three servers, and settings that point at them."""
@@ -81,6 +111,7 @@ class Servers:
     postgres: Server
     s3: Server
     settings: Settings
+    side_door: SideDoor
 
     def start(self) -> None:
         """Start all three, those that were killed too."""
@@ -145,7 +176,7 @@ def fetch_programs() -> None:
 def start_servers(folder: Path) -> Servers:
     """Start all three at the same time, and wait for them."""
     remove_abandoned()
-    kafka_port, controller_port, postgres_port, s3_port = ports.free(4)
+    kafka_port, controller_port, postgres_port, s3_port, *side = ports.free(6)
     settings = Settings(
         _env_file=None,
         state_dir=folder,
@@ -159,8 +190,9 @@ def start_servers(folder: Path) -> Servers:
         jwt_secret=SecretStr("a signing key for tests, 32 bytes or more"),
     )
     gateway = versitygw.part(settings, port=s3_port, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
-    broker, database = kafka.part(settings), postgres.part(settings)
-    servers = Servers(*(Server(part, folder / f"{part.name}.log") for part in (broker, database, gateway)), settings)
+    side_door = SideDoor(*side)
+    parts = (side_door.opened(kafka.part(settings), settings), postgres.part(settings), gateway)
+    servers = Servers(*(Server(part, folder / f"{part.name}.log") for part in parts), settings, side_door)
     _mark_as_ours(places.postgres_data(settings).parent)
     try:
         for server in (servers.kafka, servers.postgres, servers.s3):

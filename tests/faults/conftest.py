@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from sensorhouse.settings import Settings
 from tests.faults.matrix import MATRIX
+from tests.faults.proxy import Proxy
 from tests.servers import Servers
 
 # Small slices, so that a run has many steps; the lake at its own pace, so that the sinks are apart.
@@ -45,3 +47,26 @@ def small(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
     yield made
     servers.start()
     servers.drop(made)
+
+
+@pytest.fixture
+def proxies(servers: Servers) -> Iterator[dict[str, Proxy]]:
+    """A proxy before each server."""
+    door, s3_port = servers.side_door, urlsplit(servers.settings.s3_endpoint or "").port
+    assert s3_port
+    to_kafka, to_postgres = Proxy(door.port, door.advertised), Proxy(servers.settings.postgres_port)
+    with to_kafka as kafka, to_postgres as postgres, Proxy(s3_port) as s3:
+        yield {"kafka": kafka, "postgres": postgres, "s3": s3}
+
+
+@pytest.fixture
+def through(small: Settings, proxies: dict[str, Proxy]) -> Settings:
+    """Settings under which every connection leads through the proxies."""
+    place = urlsplit(small.database_url)
+    user = place.netloc.rpartition("@")[0]
+    changes = {
+        "kafka_brokers": f"127.0.0.1:{proxies['kafka'].port}",
+        "postgres_url": urlunsplit(place._replace(netloc=f"{user}@127.0.0.1:{proxies['postgres'].port}")),
+        "s3_endpoint": f"http://127.0.0.1:{proxies['s3'].port}",
+    }
+    return Settings(_env_file=None, **(small.model_dump() | changes))

@@ -1,6 +1,6 @@
-"""One drain in a process of its own, which may end or stop itself at a step: `python -m … FEED RUN_ID [STEP ACTION NTH]`.
+"""One drain in a process of its own, which may kill or stop itself at a step.
 
-Prints a line for each step that it reaches, and one that says how it ended.
+Started with FEED RUN_ID [STEP ACTION NTH]. Prints a line for each step that it reaches, and one that says how it ended.
 """
 
 from __future__ import annotations

@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 
 from sensorhouse.settings import Settings
-from sensors_io.balance import balance
-from sensors_io.drain import drain
-from sensors_io.lake import open_lake
-from tests.readings import feeds, lake_rows, many, publish, publish_readings, readings_of, warehouse_rows
+from tests.faults.drains import Drain, wait_until
+from tests.faults.matrix import MATRIX
+from tests.faults.trial import conclude, trial
+from tests.faults.workload import Workload
+from warehouse.steps import Step
 
-ROOT = Path(__file__).parents[2]
-COUNT = 2_000
-# Small slices, so that a run has many steps; the lake at its own pace, so that the sinks are apart.
-SMALL = {"slice_rows": 250, "slice_s": 0.2, "lake_flush_s": 0.1, "linger_s": 0.5}
-
-
-def drain_until_killed(settings: Settings, step: int) -> list[str]:
-    """The steps that were reached; raises when the process was not killed."""
-    environment = {**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT)}
-    victim = subprocess.run(
-        [sys.executable, "-m", "tests.faults.drain_and_die", "readings", str(step)],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        timeout=60,
-        check=False,
-    )
-    assert victim.returncode == -9, f"ended by itself: {victim.stdout.decode()}"
-    return victim.stdout.decode().split("\n")[:-1]
-
-
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 7, 9])
-def test_a_drain_killed_after_any_step_loses_and_doubles_nothing(settings: Settings, step: int) -> None:
-    settings = settings.model_copy(update=SMALL)
-    publish_readings(settings, many(COUNT), per_message=1)
-    publish(settings, settings.readings_topic, [(b"broken", 0), (b"{}", 1)])
-    reached = drain_until_killed(settings, step)
-    assert len(reached) == step
-    drain(settings, readings_of(settings), open_lake(settings), run_id="heir")
-    assert sorted(lake_rows(settings, "raw_readings").get_column("value").to_list()) == list(map(float, range(COUNT)))
-    assert warehouse_rows(settings, "select count(*), count(distinct value) from raw_readings") == [(COUNT, COUNT)]
-    assert warehouse_rows(settings, "select count(*) from dead_letters") == [(2,)]
-    assert lake_rows(settings, "dead_letters").height == 2
-    assert balance(settings, feeds(settings)["readings"], open_lake(settings), full=True).differences == {}
+# At which of the times that a run reaches the step it is killed: the first, and where it comes again, a later one.
+ONCE, AGAIN = (1,), (1, 3)
+CASES: dict[Step, tuple[int, ...]] = {
+    Step.TOPIC_DESCRIBED: ONCE,
+    Step.PARTITIONS_LOCKED: ONCE,
+    Step.LEDGER_READ: ONCE,
+    Step.RAW_MARKS_READ: ONCE,
+    Step.DEAD_MARKS_READ: ONCE,
+    Step.MARKS_REPORTED: ONCE,
+    Step.SLICE_READ: AGAIN,
+    Step.SLICE_DECODED: AGAIN,
+    Step.LEDGER_ADVANCED: AGAIN,
+    Step.ROWS_COPIED: AGAIN,
+    Step.DEAD_LETTERS_COPIED: AGAIN,
+    Step.WAREHOUSE_COMMITTED: AGAIN,
+    Step.RAW_COMMITTED: AGAIN,
+    Step.DEAD_LETTERS_COMMITTED: AGAIN,
+    Step.LAKE_REPORTED: AGAIN,
+    Step.OFFSETS_MIRRORED: ONCE,
+    Step.SINKS_FINISHED: ONCE,
+    Step.BALANCE_TAKEN: ONCE,
+}
 
 
-def test_a_drain_killed_over_and_over_gets_through(settings: Settings) -> None:
-    settings = settings.model_copy(update=SMALL)
-    publish_readings(settings, many(COUNT), per_message=1)
-    steps = [name for _ in range(3) for name in drain_until_killed(settings, 2)]
-    assert len(steps) == 6
-    drain(settings, readings_of(settings), open_lake(settings), run_id="heir")
-    assert warehouse_rows(settings, "select count(*), count(distinct value) from raw_readings") == [(COUNT, COUNT)]
-    assert balance(settings, feeds(settings)["readings"], open_lake(settings), full=True).differences == {}
+def test_every_step_has_its_case() -> None:
+    assert set(CASES) == set(Step)
+
+
+@pytest.mark.parametrize(
+    ("step", "nth"), [pytest.param(step, nth, id=f"{step}-{nth}") for step, times in CASES.items() for nth in times]
+)
+def test_a_drain_killed_at_any_step_loses_and_doubles_nothing(
+    small: Settings, tmp_path: Path, step: Step, nth: int
+) -> None:
+    row = MATRIX.begin("SIGKILL of the drain", f"at: {step}")
+    # Short, so that a run also comes to its end while data flows.
+    brief = small.model_copy(update={"max_run_s": 2.0})
+    with Workload(small) as workload:
+        workload.wait_for(200)
+        victim = Drain(brief, tmp_path / "victim.log", at=step, nth=nth)
+        status = victim.wait()
+        workload.wait_for(50)
+    assert status == -signal.SIGKILL, f"ended by itself: {victim.lines}"
+    assert victim.lines[-1] == f"kill at {step}" or f"kill at {step}" in victim.lines
+    assert victim.steps.count(step) == nth
+    conclude(small, row, workload.sendings)
+
+
+def test_drains_killed_over_and_over_get_through(small: Settings, tmp_path: Path) -> None:
+    with trial(small, tmp_path, "SIGKILL of the drain", "over and over, whatever it does") as world:
+        for _ in range(4):
+            world.wait_for_flow(50)
+            assert world.drains.kill() == 1
+            wait_until(lambda: world.drains.living[-1].process.poll() is None, "another drain was started")

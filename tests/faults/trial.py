@@ -1,4 +1,4 @@
-"""A trial: a workload and drains go on while a fault strikes; then a quiet drain, the verdict, and a line in the matrix."""
+"""A trial: a workload and drains go on while a fault strikes; then a quiet drain, the verdict, a line in the matrix."""
 
 from __future__ import annotations
 
@@ -46,9 +46,8 @@ def trial(
     """
     row = MATRIX.begin(fault, where)
     workload = Workload(settings, timestamp_ms=timestamp_ms)
-    with Drains(through or settings, folder / "drains", count=drains, environment=environment) as kept:
-        with workload:
-            yield World(workload, kept)
+    with Drains(through or settings, folder / "drains", count=drains, environment=environment) as kept, workload:
+        yield World(workload, kept)
     conclude(settings, row, workload.sendings)
     assert not kept.surprises, "\n".join(kept.surprises)
 
