@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
-import alembic.command
-import alembic.config
 import psycopg
-import sqlalchemy
 from psycopg import sql
 
 from sensorhouse.errors import DependencyDown
@@ -44,6 +41,11 @@ def create_database(url: str) -> None:
 
 def migrate(url: str) -> None:
     """Bring the warehouse's schema up to date; several processes may do so at once."""
+    # Only here: they take a second to import, and every run would pay for it.
+    import alembic.command
+    import alembic.config
+    import sqlalchemy
+
     engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
