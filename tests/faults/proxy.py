@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.faults.drains import wait_until
+
 Match = Callable[[bytes, bytes], bool]
 """Of what a client has just sent, and lately: whether this is the request whose answer is to be lost."""
 
@@ -68,6 +70,10 @@ class Proxy:
         """Lose the answers of the next `times` requests that match and are answered with `at_least` bytes."""
         with self._lock:
             self._match, self._times, self._at_least = match, self._times + times, at_least
+
+    def wait_for_cuts(self, count: int) -> None:
+        """Wait until that many answers were lost in all."""
+        wait_until(lambda: self.cuts >= count, f"{count} answers are lost")
 
     def sever(self) -> None:
         """Cut every connection and let no new one through, until `mend`."""

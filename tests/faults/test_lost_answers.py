@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sensorhouse.settings import Settings
-from tests.faults.drains import wait_until
 from tests.faults.proxy import Match, Proxy
 from tests.faults.trial import trial
 
@@ -52,7 +51,7 @@ def test_an_answer_lost_on_its_way_back_doubles_nothing(
         for cut in range(1, CUTS + 1):
             world.wait_for_flow()
             proxy.lose_answers(match, times=1, at_least=at_least)
-            wait_until(lambda wanted=cut: proxy.cuts >= wanted, "an answer was lost")
+            proxy.wait_for_cuts(cut)
         world.wait_for_flow()
 
 

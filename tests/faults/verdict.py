@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
@@ -70,6 +71,7 @@ def verify(settings: Settings, sendings: Sendings) -> Verdict:
 
 
 Rows = Counter[tuple[Position, float]]
+Row = TypeVar("Row")
 
 
 def _lost(sent: dict[Position, float], held: Rows) -> int:
@@ -93,7 +95,7 @@ def _wrong(sendings: Sendings, dead: Counter[Position]) -> int:
     return len(missing) + taken + positions.total() - len(positions)
 
 
-def _difference(one: Counter[object], other: Counter[object]) -> int:  # type: ignore[type-arg]
+def _difference(one: Counter[Row], other: Counter[Row]) -> int:
     return ((one - other) + (other - one)).total()
 
 

@@ -119,10 +119,11 @@ class Workload:
                 assert offset is not None
                 self.sendings.acknowledged[(partition, offset)] = sent
 
-        stamped = {} if self._timestamp_ms is None else {"timestamp": self._timestamp_ms(self._count)}
+        # Zero means: the client's own clock.
+        stamp = self._timestamp_ms(self._count) if self._timestamp_ms else 0
         topic = self._settings.readings_topic
         try:
-            self._producer.produce(topic, sent.payload, partition=sent.partition, on_delivery=told, **stamped)
+            self._producer.produce(topic, sent.payload, partition=sent.partition, timestamp=stamp, on_delivery=told)
         except BufferError:
             return
         self._count += 1
