@@ -86,16 +86,11 @@ class SideDoor:
     def opened(self, broker: Part, settings: Settings) -> Part:
         """The broker with this door."""
 
-        def prepare() -> None:
-            broker.prepare()
-            with (places.state_dir(settings) / "kafka" / "server.properties").open("a") as properties:
-                properties.write(self._properties(settings))
-
-        return replace(broker, prepare=prepare)
+        data = places.state_dir(settings) / "kafka"
+        return replace(broker, prepare=lambda: kafka.prepare(settings, data, changes=self._properties(settings)))
 
     def _properties(self, settings: Settings) -> str:
         plain = f"PLAINTEXT://127.0.0.1:{settings.kafka_port}"
-        # Where a key comes twice, the last counts.
         return f"""\
 listeners={plain},SIDE://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{settings.kafka_controller_port}
 advertised.listeners={plain},SIDE://127.0.0.1:{self.advertised}

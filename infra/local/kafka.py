@@ -46,16 +46,23 @@ def answers(settings: Settings) -> bool:
         return False
 
 
-def prepare(settings: Settings, data: Path) -> None:
-    """Write the broker's configuration, and format its folder if it is new."""
+def prepare(settings: Settings, data: Path, *, changes: str = "", cluster_id: str | None = None) -> None:
+    """Write the broker's configuration, and format its folder if it is new.
+
+    `changes` are further lines of configuration; of two lines with one name, the last counts.
+    """
     data.mkdir(parents=True, exist_ok=True)
     configuration = data / "server.properties"
-    configuration.write_text(properties(settings, data))
+    configuration.write_text(properties(settings, data) + changes)
     if not (data / "log" / "meta.properties").exists():
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # Kafka's own tools take an id that starts with a dash for an option.
-        command = ["kafka.tools.StorageTool", "format", "-t", f"A{cluster[1:]}", "-c", configuration]
+        command = ["kafka.tools.StorageTool", "format", "-t", cluster_id or new_cluster_id(), "-c", configuration]
         processes.run([*_java(settings), *command], environment=bare_environment(settings), folder=data)
+
+
+def new_cluster_id() -> str:
+    """An id that nobody else has."""
+    # Kafka's own tools take an id that starts with a dash for an option.
+    return "A" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def properties(settings: Settings, data: Path) -> str:
