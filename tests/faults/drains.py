@@ -57,6 +57,12 @@ class Drain:
         return [line.removeprefix("step ") for line in self.lines if line.startswith("step ")]
 
     @property
+    def clock(self) -> float:
+        """What its clock said last, in seconds since 1970; 0 before it told anything."""
+        times = [line.partition(" ")[0] for line in self.log.read_text(errors="replace").split("\n")[:-1]]
+        return next((float(time) for time in reversed(times) if time.replace(".", "", 1).isdigit()), 0.0)
+
+    @property
     def outcome(self) -> str:
         """How it said it ended; empty when it could not say."""
         return next((line.removeprefix("ended ") for line in self.lines if line.startswith("ended ")), "")
@@ -122,6 +128,11 @@ class Drains:
     def steps(self) -> list[str]:
         """The steps that all of them reached, in the order of their starts."""
         return [step for one in list(self.all) for step in one.steps]
+
+    @property
+    def clock(self) -> float:
+        """What the youngest's clock said last."""
+        return self.all[-1].clock if self.all else 0.0
 
     @property
     def surprises(self) -> list[str]:

@@ -14,7 +14,7 @@ from infra.local import places, ports, postgres
 from sensorhouse.settings import Settings
 from tests.faults.disks import Disk, small_disk
 from tests.faults.drains import Drains, wait_until
-from tests.faults.trial import trial
+from tests.faults.trial import in_a_folder, trial
 from tests.servers import Server
 from warehouse.database import create_database, migrate
 
@@ -56,12 +56,6 @@ def test_a_warehouse_on_a_full_disk_takes_the_rest_once_there_is_room(small: Set
             # It ends itself when it can't write its log; whoever keeps it starts it again.
             database.start()
             world.wait_for_flow()
-
-
-def in_a_folder(settings: Settings, lake: Path) -> Settings:
-    """The same with the lake in a folder."""
-    nothing = {"s3_endpoint": None, "s3_access_key_id": None, "s3_secret_access_key": None}
-    return Settings(_env_file=None, **(settings.model_dump() | nothing | {"lake_url": str(lake)}))
 
 
 def downs(drains: Drains) -> int:

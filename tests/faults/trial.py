@@ -59,3 +59,9 @@ def conclude(settings: Settings, row: Row, sendings: Sendings) -> Verdict:
     MATRIX.add(row, verdict)
     assert verdict.is_good, verdict
     return verdict
+
+
+def in_a_folder(settings: Settings, lake: Path) -> Settings:
+    """The same with the lake in a folder."""
+    nothing = {"s3_endpoint": None, "s3_access_key_id": None, "s3_secret_access_key": None}
+    return Settings(_env_file=None, **(settings.model_dump() | nothing | {"lake_url": str(lake)}))

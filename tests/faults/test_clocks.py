@@ -1,0 +1,95 @@
+"""Clocks that are wrong, or go backwards, change what is said of times and nothing of what is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from sensorhouse.settings import Settings
+from sensors_io.kafka import admin
+from tests.faults.drains import wait_until
+from tests.faults.trial import in_a_folder, trial
+
+HOUR_MS = 3_600_000
+
+
+def set_clock(clock: Path, offset: str) -> None:
+    """Let the drains' clock be off by this much, from now on."""
+    # Put in place whole: it is read at every look at the clock.
+    written = clock.with_suffix(".new")
+    written.write_text(offset + "\n")
+    written.replace(clock)
+
+
+def with_clock(clock: Path) -> dict[str, str]:
+    """The environment of a process whose clock is as the file says."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
+        pytest.fail("libfaketime is not there: run infra/install-faketime")
+    return {
+        "LD_PRELOAD": str(found[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        # Setting a machine's clock moves the clock on the wall, not the one that durations are measured by.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+@pytest.mark.parametrize(("offset", "told"), [("-10m", "10 minutes"), ("-3d", "3 days"), ("+2d", "2 days ahead")])
+def test_a_drain_whose_clock_is_moved_while_data_flows_keeps_everything_once(
+    small: Settings, tmp_path: Path, offset: str, told: str
+) -> None:
+    clock = tmp_path / "clock"
+    set_clock(clock, "+0")
+    # A folder: S3 refuses whoever is more than a quarter of an hour off, however well they are.
+    settings = in_a_folder(small, tmp_path / "lake") if "d" in offset else small
+    where = f"the drain's, by {told}"
+    with trial(settings, tmp_path, "clock set while data flows", where, environment=with_clock(clock)) as world:
+        world.wait_for_flow()
+        set_clock(clock, offset)
+        wait_until(lambda: abs(world.drains.clock - time.time()) > 300, "the drains' clock is off")
+        world.wait_for_flow()
+        world.drains.kill()
+        world.wait_for_flow()
+        set_clock(clock, "+0")
+        world.wait_for_flow()
+
+
+def test_a_clock_that_s3_refuses_stops_the_drain_until_it_is_right_again(small: Settings, tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    set_clock(clock, "-3d")
+    with trial(
+        small, tmp_path, "clock refused by S3", "the drain's, by 3 days", environment=with_clock(clock)
+    ) as world:
+        world.workload.wait_for(100)
+        wait_until(lambda: any(one.outcome.startswith("down") for one in list(world.drains.all)), "a drain is refused")
+        set_clock(clock, "+0")
+        world.wait_for_flow()
+
+
+def test_timestamps_that_go_backwards_in_the_log_lose_and_double_nothing(small: Settings, tmp_path: Path) -> None:
+    stamp_by_producer(small)
+    now_ms = int(time.time() * 1000)
+    with trial(
+        small,
+        tmp_path,
+        "timestamps in the log go backwards",
+        "set by the producer, over two days",
+        # An hour back with each 20th message: slices in which one day comes before the one before it.
+        timestamp_ms=lambda number: now_ms - (number // 20 % 48) * HOUR_MS,
+    ) as world:
+        for _ in range(3):
+            world.wait_for_flow(300)
+            world.drains.kill()
+
+
+def stamp_by_producer(settings: Settings) -> None:
+    """Let the topic keep the time that the producer says."""
+    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, settings.readings_topic, incremental_configs=[entry])
+    client = admin(settings)
+    for changed in client.incremental_alter_configs([resource]).values():
+        changed.result()
