@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test check unit fuzz format browser pictures reset clean
+.PHONY: help setup demo up down status test faults check unit fuzz format browser faketime pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,8 +27,11 @@ down: setup ## end it; the data stays
 status: setup ## what runs
 	$(BIN)/sensorhouse status
 
-test: setup browser ## every test, with real Kafka, Postgres, S3 and a browser
+test: setup browser faketime ## every test, with real Kafka, Postgres, S3 and a browser
 	$(BIN)/pytest tests $(PYTEST)
+
+faults: setup faketime ## every fault: processes and servers killed, cut off, filled up, set back; writes docs/fault-matrix.md
+	$(BIN)/pytest tests/faults -m '' --fault-matrix docs/fault-matrix.md $(PYTEST)
 
 check: setup ## lint, format, types, layers, unit tests
 	$(BIN)/ruff check .
@@ -49,6 +52,9 @@ format: setup ## put the code into its form
 
 browser: ## a browser for the tests in tests/browser
 	@infra/install-chromium
+
+faketime: ## a clock for the tests in tests/faults to set back
+	@infra/install-faketime
 
 pictures: setup browser ## the README's pictures, of the stack that runs
 	$(BIN)/python -m infra.pictures

@@ -25,6 +25,7 @@ CASES: dict[Step, tuple[int, ...]] = {
     Step.MARKS_REPORTED: ONCE,
     Step.SLICE_READ: AGAIN,
     Step.SLICE_DECODED: AGAIN,
+    Step.TOPIC_CONFIRMED: AGAIN,
     Step.LEDGER_ADVANCED: AGAIN,
     Step.ROWS_COPIED: AGAIN,
     Step.DEAD_LETTERS_COPIED: AGAIN,
@@ -32,7 +33,6 @@ CASES: dict[Step, tuple[int, ...]] = {
     Step.RAW_COMMITTED: AGAIN,
     Step.DEAD_LETTERS_COMMITTED: AGAIN,
     Step.LAKE_REPORTED: AGAIN,
-    Step.OFFSETS_MIRRORED: ONCE,
     Step.SINKS_FINISHED: ONCE,
     Step.BALANCE_TAKEN: ONCE,
 }
@@ -43,7 +43,12 @@ def test_every_step_has_its_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "nth"), [pytest.param(step, nth, id=f"{step}-{nth}") for step, times in CASES.items() for nth in times]
+    ("step", "nth"),
+    [
+        pytest.param(step, nth, id=f"{step}-{nth}", marks=[pytest.mark.long] if nth > 1 else [])
+        for step, times in CASES.items()
+        for nth in times
+    ],
 )
 def test_a_drain_killed_at_any_step_loses_and_doubles_nothing(
     small: Settings, tmp_path: Path, step: Step, nth: int
@@ -57,7 +62,7 @@ def test_a_drain_killed_at_any_step_loses_and_doubles_nothing(
         status = victim.wait()
         workload.wait_for(50)
     assert status == -signal.SIGKILL, f"ended by itself: {victim.lines}"
-    assert victim.lines[-1] == f"kill at {step}" or f"kill at {step}" in victim.lines
+    assert f"kill at {step}" in victim.lines
     assert victim.steps.count(step) == nth
     conclude(small, row, workload.sendings)
 
