@@ -38,8 +38,10 @@ def report_lake(
         """
         insert into lake_marks (topic_id, partition, next_offset) values (%s, %s, %s)
         on conflict (topic_id, partition) do update set
-            next_offset = greatest(lake_marks.next_offset, excluded.next_offset),
+            next_offset = excluded.next_offset,
             updated_at = now()
+        -- Nothing at all for a drain that was overtaken: its marks are old.
+        where lake_marks.next_offset < excluded.next_offset
         """,
         [(topic_id, partition, offset) for partition, offset in sorted(marks.items())],
     )

@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not MATRIX.rows:
         return
     terminalreporter.section("faults and results")
-    for line in MATRIX.lines():
+    for line in (*MATRIX.lines(), *MATRIX.told):
         terminalreporter.line(line)
     file: Path | None = config.getoption("--fault-matrix", default=None)
     if file:

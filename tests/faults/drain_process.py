@@ -1,6 +1,6 @@
 """One drain in a process of its own, which may kill or stop itself at a step.
 
-Started with FEED RUN_ID [STEP ACTION NTH]. Prints a line for each step that it reaches, and one that says how it ended.
+Started with FEED RUN_ID SHARE [STEP ACTION NTH]. Prints a line for each step that it reaches, and one that says how it ended.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import time
 
 from sensorhouse.errors import DependencyDown, DrainStopped
 from sensorhouse.settings import Settings
-from sensors_io.drain import drain
+from sensors_io.drain import Share, drain
 from sensors_io.lake import open_lake
 from tests.readings import feeds
+from warehouse.steps import Step
 
 # The exit statuses of a drain whose server went away, and of one that lost its place.
 DOWN, STOPPED = 3, 4
@@ -23,7 +24,7 @@ ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 def main() -> int:
     """Drain once, as a run does."""
-    feed, run_id, at, action, nth = (*sys.argv[1:], "", "", "1")[:5]
+    feed, run_id, share, at, action, nth = (*sys.argv[1:], "", "", "1")[:6]
     settings = Settings(_env_file=None)
     parent = os.getppid()
     asked = False
@@ -33,9 +34,8 @@ def main() -> int:
         nonlocal asked
         asked = True
 
-    def step(named: object) -> None:
+    def step(name: Step) -> None:
         nonlocal reached
-        name = str(getattr(named, "value", named))
         tell(f"step {name}")
         if name == at:
             reached += 1
@@ -50,6 +50,7 @@ def main() -> int:
             feeds(settings)[feed],
             open_lake(settings),
             run_id=run_id,
+            share=Share(*map(int, share.split("/"))),
             stopped=lambda: asked or os.getppid() != parent,
             step=step,
         )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +28,7 @@ class Drain:
         settings: Settings,
         log: Path,
         *,
+        share: str = "0/1",
         at: str | None = None,
         action: str = "kill",
         nth: int = 1,
@@ -37,7 +38,7 @@ class Drain:
         told = [at, action, str(nth)] if at else []
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.drain_process", "readings", log.stem, *told],
+                [sys.executable, "-m", "tests.faults.drain_process", "readings", log.stem, share, *told],
                 env={**os.environ, **settings.as_environment(), "PYTHONPATH": str(ROOT), **(environment or {})},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -90,7 +91,7 @@ class Drain:
 
 
 class Drains:
-    """Keeps a number of drain processes at work until it is left."""
+    """Keeps a number of drain processes at work until it is left; they share the topic's partitions."""
 
     def __init__(
         self,
@@ -100,12 +101,12 @@ class Drains:
         count: int = 1,
         environment: dict[str, str] | None = None,
     ) -> None:
-        self._settings, self._folder, self._count = settings, folder, count
+        self._settings, self._folder = settings, folder
         self._environment = environment
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="drains", daemon=True)
+        self._places: list[Drain | None] = [None] * count
         self.all: list[Drain] = []
-        self.living: list[Drain] = []
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -115,14 +116,20 @@ class Drains:
     def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._keeper.join()
-        for one in self.living:
+        left = [one for one in self.all if one.process.poll() is None]
+        for one in left:
             one.process.send_signal(signal.SIGTERM)
             one.wake()
-        for one in self.living:
+        for one in left:
             try:
                 one.wait(30)
             except subprocess.TimeoutExpired:
                 one.kill()
+
+    @property
+    def living(self) -> list[Drain]:
+        """Those at work."""
+        return [one for one in self._places if one is not None and one.process.poll() is None]
 
     @property
     def steps(self) -> list[str]:
@@ -145,19 +152,24 @@ class Drains:
 
     def kill(self) -> int:
         """Kill those at work; returns how many there were."""
-        killed = [one for one in list(self.living) if one.process.poll() is None]
+        killed = self.living
         for one in killed:
             one.process.kill()
         return len(killed)
 
+    def replace(self, some: Sequence[Drain]) -> None:
+        """Let others start in these drains' places, which are left to themselves."""
+        self._places = [None if one in some else one for one in self._places]
+
     def _keep(self) -> None:
         while not self._ending.wait(0.05):
-            self.living = [one for one in self.living if one.process.poll() is None]
-            if len(self.living) < self._count:
-                log = self._folder / f"drain-{len(self.all)}.log"
-                one = Drain(self._settings, log, environment=self._environment)
-                self.all.append(one)
-                self.living.append(one)
+            for index, one in enumerate(self._places):
+                if one is None or one.process.poll() is not None:
+                    log = self._folder / f"drain-{len(self.all)}.log"
+                    share = f"{index}/{len(self._places)}"
+                    started = Drain(self._settings, log, share=share, environment=self._environment)
+                    self.all.append(started)
+                    self._places[index] = started
 
 
 def wait_until(condition: Callable[[], object], what: str, within_s: float = 60) -> None:

@@ -34,6 +34,8 @@ class Matrix:
     """Rows by fault and the place it struck."""
 
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    """Lines to print below the table: the seeds of what was random."""
 
     def begin(self, fault: str, where: str) -> Row:
         """Note that a test is about to do this; it counts as failed until `Row` hears of a good verdict."""

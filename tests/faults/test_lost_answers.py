@@ -9,23 +9,10 @@ import pytest
 
 from sensorhouse.settings import Settings
 from tests.faults.proxy import Match, Proxy
+from tests.faults.requests import is_commit_of_a_slice, is_commit_to_the_lake, is_fetch
 from tests.faults.trial import trial
 
 CUTS = 3
-FETCH = b"\x00\x01"
-
-
-def is_commit_of_a_slice(chunk: bytes, sent: bytes) -> bool:
-    """A commit by the connection that loads, not by one that only looks."""
-    return b"COMMIT" in chunk and b"incoming_ranges" in sent
-
-
-def is_commit_to_the_lake(chunk: bytes, _: bytes) -> bool:
-    return chunk.startswith(b"PUT ") and b"/_delta_log/" in chunk.partition(b"\r\n")[0]
-
-
-def is_fetch(chunk: bytes, _: bytes) -> bool:
-    return chunk[4:6] == FETCH
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from sensors_io.lake import open_lake
 from tests.faults import drain_process
 from tests.faults.drains import Drain, wait_until
 from tests.faults.matrix import MATRIX
+from tests.faults.sessions import end_sessions
 from tests.faults.trial import conclude
 from tests.faults.workload import Workload
 from tests.readings import warehouse_rows
-from warehouse.database import connect
-from warehouse.locks import Lock
 from warehouse.steps import Step
 
-TABLES = ("ledger", "slices", "reading_chunks", "dead_letters", "touched_keys", "lake_marks", "lake_commits")
+# All but `lake_commits`: there it may still note which version its own last commit was, which is true for ever.
+TABLES = ("ledger", "slices", "reading_chunks", "dead_letters", "touched_keys", "lake_marks")
 # Steps at which a writer is between two writes; within Postgres' transaction its row lock would hold up the heir.
 STEPS = (
     Step.DEAD_MARKS_READ,
@@ -34,20 +35,9 @@ STEPS = (
 HOLDING = (Step.LEDGER_ADVANCED, Step.ROWS_COPIED, Step.DEAD_LETTERS_COPIED)
 
 
-def end_sessions(settings: Settings, which: str) -> int:
-    """Let the server end the sessions that a drain has: those that hold its locks, or all; returns how many."""
-    holds = (
-        "pid in (select pid from pg_locks where locktype = 'advisory' and classid = %s and granted)"
-        if which == "its locks' session"
-        else "%s > 0"
-    )
-    with connect(settings.database_url, autocommit=True) as connection:
-        ended = connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            f" where datname = current_database() and pid <> pg_backend_pid() and {holds}",
-            [int(Lock.DRAIN)],
-        )
-        return len(ended.fetchall())
+def sampled(steps: Sequence[Step], *sample: Step) -> list[Any]:
+    """The steps as parameters, all but the sample's marked as long."""
+    return [pytest.param(step, marks=[] if step in sample else [pytest.mark.long]) for step in steps]
 
 
 def state(settings: Settings) -> dict[str, Any]:
@@ -71,7 +61,7 @@ def drained_by_heir(settings: Settings, folder: Path) -> Drain:
     return heir
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", sampled(STEPS, Step.SLICE_DECODED))
 def test_while_a_drain_lies_still_another_is_refused_and_it_goes_on_when_woken(
     small: Settings, tmp_path: Path, step: Step
 ) -> None:
@@ -86,8 +76,8 @@ def test_while_a_drain_lies_still_another_is_refused_and_it_goes_on_when_woken(
     conclude(small, row, workload.sendings)
 
 
-@pytest.mark.parametrize("sessions", ["its locks' session", "all its sessions"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("sessions", ["its locks' session", pytest.param("all its sessions", marks=[pytest.mark.long])])
+@pytest.mark.parametrize("step", sampled(STEPS, Step.WAREHOUSE_COMMITTED, Step.RAW_COMMITTED))
 def test_a_drain_that_wakes_after_its_place_was_taken_writes_to_no_table(
     small: Settings, tmp_path: Path, step: Step, sessions: str
 ) -> None:
@@ -107,7 +97,7 @@ def test_a_drain_that_wakes_after_its_place_was_taken_writes_to_no_table(
     conclude(small, row, workload.sendings)
 
 
-@pytest.mark.parametrize("step", HOLDING)
+@pytest.mark.parametrize("step", sampled(HOLDING, Step.ROWS_COPIED))
 def test_a_drain_stopped_within_its_transaction_and_ended_by_the_server_leaves_nothing_of_it(
     small: Settings, tmp_path: Path, step: Step
 ) -> None:
@@ -126,7 +116,7 @@ def test_a_drain_stopped_within_its_transaction_and_ended_by_the_server_leaves_n
     conclude(small, row, workload.sendings)
 
 
-@pytest.mark.parametrize("step", HOLDING)
+@pytest.mark.parametrize("step", sampled(HOLDING, Step.ROWS_COPIED))
 def test_an_heir_waits_for_the_transaction_of_a_drain_that_lost_its_lock(
     small: Settings, tmp_path: Path, step: Step
 ) -> None:
