@@ -1,6 +1,7 @@
 """One drain in a process of its own, which may kill or stop itself at a step.
 
-Started with FEED RUN_ID SHARE [STEP ACTION NTH]. Prints a line for each step that it reaches, and one that says how it ended.
+Started with FEED RUN_ID SHARE [STEP ACTION NTH]. Prints a line for each step that it reaches, and one that says how
+it ended.
 """
 
 from __future__ import annotations
