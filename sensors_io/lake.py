@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
 from sensorhouse.settings import Settings
@@ -30,12 +31,14 @@ class Lake:
     storage_options: dict[str, str] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> DeltaTable:
-        """A handle at the table's newest version; raises deltalake's `TableNotFoundError`."""
-        return DeltaTable(f"{self.address}/{name}", storage_options=self.storage_options)
+        """A handle at the table's newest version; raises deltalake's `TableNotFoundError`, or `DependencyDown`."""
+        with _answering():
+            return DeltaTable(f"{self.address}/{name}", storage_options=self.storage_options)
 
     def has(self, name: str) -> bool:
-        """Whether the table is there."""
-        return DeltaTable.is_deltatable(f"{self.address}/{name}", self.storage_options)
+        """Whether the table is there; raises `DependencyDown`."""
+        with _answering():
+            return DeltaTable.is_deltatable(f"{self.address}/{name}", self.storage_options)
 
     def create(self, name: str, schema: pl.Schema, *, partition_by: Sequence[str] = ()) -> DeltaTable:
         """The table, made if it isn't there, with the columns that it lacks added: null in the rows it has.
@@ -44,15 +47,16 @@ class Lake:
         """
         if not self.has(name):
             address = f"{self.address}/{name}"
-            if "://" not in address:
-                Path(address).mkdir(parents=True, exist_ok=True)
-            DeltaTable.create(
-                address,
-                schema=_arrow_schema(schema),
-                mode="ignore",
-                partition_by=list(partition_by),
-                storage_options=self.storage_options,
-            )
+            with _answering():
+                if "://" not in address:
+                    Path(address).mkdir(parents=True, exist_ok=True)
+                DeltaTable.create(
+                    address,
+                    schema=_arrow_schema(schema),
+                    mode="ignore",
+                    partition_by=list(partition_by),
+                    storage_options=self.storage_options,
+                )
         handle = self.table(name)
         if missing := _missing(handle, schema):
             self._widen(name, schema, missing)
@@ -193,8 +197,9 @@ class MarkedTable:
         return {partition: mark(handle, self._topic_id, partition) for partition in partitions}
 
     def _partitions_held(self) -> set[int]:
-        held = pl.scan_delta(self._handle).filter(pl.col("topic_id") == self._topic_id)
-        return set(held.select("partition").unique().collect().get_column("partition").to_list())
+        with _answering():
+            held = pl.scan_delta(self._handle).filter(pl.col("topic_id") == self._topic_id)
+            return set(held.select("partition").unique().collect().get_column("partition").to_list())
 
 
 def mark(handle: DeltaTable, topic_id: str, partition: int) -> int | None:
@@ -213,6 +218,16 @@ def rows_of_topic(handle: DeltaTable, topic_id: str) -> int:
         ours = pl.scan_delta(handle).filter(pl.col("topic_id") == topic_id)
         return int(ours.select(pl.len()).collect().item())
     return int(files.filter(first == topic_id).get_column("num_records").sum())
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except TableNotFoundError:
+        raise
+    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
+        raise DependencyDown(f"the lake does not answer: {error}") from error
 
 
 def _app_id(topic_id: str, partition: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
@@ -74,21 +75,19 @@ class Loader:
         self._connect()
 
     def _connect(self) -> None:
-        try:
+        with _answering():
             self._connection = adbc.connect(self._url)
             with self._connection.cursor() as cursor:
                 for statement in _INCOMING.split(";"):
                     cursor.execute(statement)
             self._connection.commit()
-        except adbc_driver_manager.Error as error:
-            raise DependencyDown(f"Postgres does not answer: {error}") from error
 
     def attach(self, starts: Mapping[int, int], table: str) -> dict[int, int]:
         """Where each partition goes on; a partition seen for the first time begins at its `starts`.
 
         Raises `MarkMissing` when `table` holds rows of a partition that the ledger doesn't know.
         """
-        with self._connection.cursor() as cursor:
+        with _answering(), self._connection.cursor() as cursor:
             known = self._read(cursor)
             for partition in starts.keys() - known.keys():
                 cursor.execute(
@@ -103,7 +102,7 @@ class Loader:
                     (self._topic_id, partition, self._topic, starts[partition]),
                 )
             self.next_offsets = self._read(cursor)
-        self._connection.commit()
+            self._connection.commit()
         return dict(self.next_offsets)
 
     def load(self, batch: Batch) -> None:
@@ -122,7 +121,9 @@ class Loader:
         except adbc_driver_manager.Error as error:
             self._settle(batch, error)
         except BaseException:
-            self._connection.rollback()
+            # What went wrong first is what is told.
+            with suppress(adbc_driver_manager.Error):
+                self._connection.rollback()
             raise
         self.next_offsets |= {partition: covered.end for partition, covered in batch.ranges.items()}
 
@@ -151,9 +152,9 @@ class Loader:
         """After an error during commit: the ledger says whether it had succeeded."""
         self._connection.close()
         self._connect()
-        with self._connection.cursor() as cursor:
+        with _answering(), self._connection.cursor() as cursor:
             now = self._read(cursor)
-        self._connection.commit()
+            self._connection.commit()
         if all(now[partition] == covered.end for partition, covered in batch.ranges.items()):
             return
         if all(now[partition] == covered.start for partition, covered in batch.ranges.items()):
@@ -163,6 +164,14 @@ class Loader:
     def _read(self, cursor: Cursor) -> dict[int, int]:
         cursor.execute("select partition, next_offset from ledger where topic_id = $1", (self._topic_id,))
         return dict(cursor.fetchall())
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except adbc_driver_manager.Error as error:
+        raise DependencyDown(f"Postgres does not answer: {error}") from error
 
 
 def ingest(cursor: Cursor, table: str, frame: pl.DataFrame, *, temp: bool = False) -> None:
