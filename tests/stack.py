@@ -24,7 +24,7 @@ class Stack:
         command = [sys.executable, "-m", "infra.cli", *arguments]
         environment = {**os.environ, **self.settings.as_environment(), **changes}
         return subprocess.run(
-            command, cwd=places.CHECKOUT, env=environment, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=places.CHECKOUT, env=environment, capture_output=True, text=True, timeout=200, check=False
         )
 
     def up(self) -> None:

@@ -23,9 +23,11 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     made = new_stack(tmp_path / "stack", slice_rows=250, slice_s=0.2, lake_flush_s=0.5, linger_s=2.0, max_run_s=20.0)
-    made.up()
-    yield made
-    made.sensorhouse("down", "--drop-data")
+    try:
+        made.up()
+        yield made
+    finally:
+        made.sensorhouse("down", "--drop-data")
 
 
 def drains(stack: Stack) -> int:
