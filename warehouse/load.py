@@ -63,6 +63,10 @@ from incoming_ranges
 """
 
 
+# A drain that lies still within its transaction holds rows of the ledger: no heir waits longer for them than this.
+_STILL_S = 30
+
+
 class Loader:
     """Loads one topic's batches over a connection that it keeps open; remembers where the ledger stands."""
 
@@ -78,6 +82,7 @@ class Loader:
         with _answering():
             self._connection = adbc.connect(self._url)
             with self._connection.cursor() as cursor:
+                cursor.execute(f"set idle_in_transaction_session_timeout = '{_STILL_S}s'")
                 for statement in _INCOMING.split(";"):
                     cursor.execute(statement)
             self._connection.commit()

@@ -57,7 +57,8 @@ def stopped_at(settings: Settings, folder: Path, step: Step) -> Drain:
 
 def drained_by_heir(settings: Settings, folder: Path) -> Drain:
     heir = Drain(settings, folder / "heir.log")
-    heir.wait()
+    # The zombie's other thread may lie still within its transaction, which the server ends in time.
+    heir.wait(90)
     return heir
 
 
@@ -116,8 +117,9 @@ def test_a_drain_stopped_within_its_transaction_and_ended_by_the_server_leaves_n
     conclude(small, row, workload.sendings)
 
 
-@pytest.mark.parametrize("step", sampled(HOLDING, Step.ROWS_COPIED))
-def test_an_heir_waits_for_the_transaction_of_a_drain_that_lost_its_lock(
+@pytest.mark.long
+@pytest.mark.parametrize("step", HOLDING)
+def test_an_heir_waits_seconds_for_the_transaction_of_a_drain_that_lies_still(
     small: Settings, tmp_path: Path, step: Step
 ) -> None:
     row = MATRIX.begin("a drain stopped within its transaction loses its locks' session, it wakes", f"at: {step}")
@@ -125,15 +127,11 @@ def test_an_heir_waits_for_the_transaction_of_a_drain_that_lost_its_lock(
         workload.wait_for(200)
         zombie = stopped_at(small, tmp_path, step)
         assert end_sessions(small, "its locks' session") > 0
-        heir = Drain(small, tmp_path / "heir.log")
-        wait_until(lambda: waits_for_a_row(small), "the heir waits for the zombie's row")
+        workload.end()
+        assert drained_by_heir(small, tmp_path).outcome.startswith("caught up")
+        before = state(small)
         zombie.wake()
-        workload.wait_for(50)
-    for one in (zombie, heir):
-        assert one.wait() in (0, drain_process.STOPPED, drain_process.DOWN), one.lines
+        status = zombie.wait()
+    assert status in (drain_process.STOPPED, drain_process.DOWN), zombie.lines
+    assert state(small) == before
     conclude(small, row, workload.sendings)
-
-
-def waits_for_a_row(settings: Settings) -> bool:
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return warehouse_rows(settings, waiting) != [(0,)]
