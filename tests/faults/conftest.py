@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from sensorhouse.settings import Settings
+from tests.faults.drains import STARTED
 from tests.faults.matrix import MATRIX
 from tests.faults.proxy import Proxy
 from tests.servers import Servers
@@ -38,6 +39,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     file: Path | None = config.getoption("--fault-matrix", default=None)
     if file:
         file.write_text(DOCUMENT.format(table="\n".join(MATRIX.lines())))
+
+
+@pytest.fixture(autouse=True)
+def no_drain_is_left() -> Iterator[None]:
+    """Drains that a failed test leaves, lying still perhaps, are ended."""
+    yield
+    for one in STARTED:
+        one.kill()
+    STARTED.clear()
 
 
 @pytest.fixture

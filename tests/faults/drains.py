@@ -21,6 +21,10 @@ ROOT = Path(__file__).parents[2]
 EXPECTED = {0, drain_process.DOWN, drain_process.STOPPED, -signal.SIGKILL, -signal.SIGTERM}
 
 
+STARTED: list[Drain] = []
+"""Every drain of the test, so that none outlives it."""
+
+
 class Drain:
     """One drain process and what it told."""
 
@@ -46,6 +50,7 @@ class Drain:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        STARTED.append(self)
 
     @property
     def lines(self) -> list[str]:

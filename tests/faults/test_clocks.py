@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 
 def set_clock(clock: Path, offset: str) -> None:
     """Let the drains' clock be off by this much, from now on."""
-    # Put in place whole: it is read at every look at the clock.
+    # Put in place whole: it may be read at any moment.
     written = clock.with_suffix(".new")
     written.write_text(offset + "\n")
     written.replace(clock)
@@ -32,7 +32,7 @@ def with_clock(clock: Path) -> dict[str, str]:
     return {
         "LD_PRELOAD": str(found[0]),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",
         # Setting a machine's clock moves the clock on the wall, not the one that durations are measured by.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
@@ -52,19 +52,21 @@ def test_a_drain_whose_clock_is_moved_while_data_flows_keeps_everything_once(
         set_clock(clock, offset)
         wait_until(lambda: abs(world.drains.clock - time.time()) > 300, "the drains' clock is off")
         world.wait_for_flow()
-        world.drains.kill()
-        world.wait_for_flow()
+        # Right again before another drain starts: Kafka's client and libfaketime disagree about when its waits end, so
+        # that one that starts under a clock that is behind hardly moves.
         set_clock(clock, "+0")
+        world.drains.kill()
         world.wait_for_flow()
 
 
 def test_a_clock_that_s3_refuses_stops_the_drain_until_it_is_right_again(small: Settings, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
-    set_clock(clock, "-3d")
+    set_clock(clock, "+0")
     with trial(
         small, tmp_path, "clock refused by S3", "the drain's, by 3 days", environment=with_clock(clock)
     ) as world:
-        world.workload.wait_for(100)
+        world.wait_for_flow()
+        set_clock(clock, "-3d")
         wait_until(lambda: any(one.outcome.startswith("down") for one in list(world.drains.all)), "a drain is refused")
         set_clock(clock, "+0")
         world.wait_for_flow()
