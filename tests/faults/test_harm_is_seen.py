@@ -115,19 +115,20 @@ def place_of_dead_letter(settings: Settings) -> tuple[int, int]:
 Place = Callable[[Settings], tuple[int, int]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("harm", "place", "where", "missing"),
     [
         (delete_from_lake, place_of_reading, "lake raw_readings", 1),
         (alter_in_lake, place_of_reading, "lake raw_readings", 0),
-        pytest.param(move_in_lake, place_of_reading, "lake raw_readings", 0, marks=pytest.mark.long),
+        (move_in_lake, place_of_reading, "lake raw_readings", 0),
         pytest.param(
             delete_dead_letter_from_lake, place_of_dead_letter, "lake dead_letters", 1, marks=pytest.mark.long
         ),
-        pytest.param(alter_dead_letter_in_lake, place_of_dead_letter, "lake dead_letters", 0, marks=pytest.mark.long),
+        (alter_dead_letter_in_lake, place_of_dead_letter, "lake dead_letters", 0),
         (delete_from_warehouse, place_of_reading, "warehouse reading_chunks", 1),
         (alter_in_warehouse, place_of_reading, "warehouse reading_chunks", 0),
-        pytest.param(move_in_warehouse, place_of_reading, "warehouse reading_chunks", 0, marks=pytest.mark.long),
+        (move_in_warehouse, place_of_reading, "warehouse reading_chunks", 0),
         pytest.param(
             delete_dead_letter_from_warehouse, place_of_dead_letter, "warehouse dead_letters", 1, marks=pytest.mark.long
         ),

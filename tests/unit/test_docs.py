@@ -96,3 +96,16 @@ def test_only_the_settings_read_the_environment() -> None:
         check=False,
     ).stdout.split()
     assert found == ["sensorhouse/settings.py"]
+
+
+def promises() -> list[str]:
+    """What docs/guarantees.md promises, one list item each."""
+    return re.findall(r"^- (.+)$", (ROOT / "docs/guarantees.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("promise", promises())
+def test_every_promise_is_linked_to_a_test_that_exists(promise: str) -> None:
+    links = re.findall(r"\]\(\.\./(tests/\w+/\w+\.py)#(test_\w+)\)", promise)
+    assert links
+    for path, name in links:
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path} has no {name}"
