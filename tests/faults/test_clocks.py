@@ -10,32 +10,11 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from sensorhouse.settings import Settings
 from sensors_io.kafka import admin
+from tests.faults.clocks import set_clock, with_clock
 from tests.faults.drains import wait_until
 from tests.faults.trial import in_a_folder, trial
 
 HOUR_MS = 3_600_000
-
-
-def set_clock(clock: Path, offset: str) -> None:
-    """Let the drains' clock be off by this much, from now on."""
-    # Put in place whole: it may be read at any moment.
-    written = clock.with_suffix(".new")
-    written.write_text(offset + "\n")
-    written.replace(clock)
-
-
-def with_clock(clock: Path) -> dict[str, str]:
-    """The environment of a process whose clock is as the file says."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not found:
-        pytest.fail("libfaketime is not there: run infra/install-faketime")
-    return {
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        # Setting a machine's clock moves the clock on the wall, not the one that durations are measured by.
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 @pytest.mark.parametrize(("offset", "told"), [("-10m", "10 minutes"), ("-3d", "3 days"), ("+2d", "2 days ahead")])

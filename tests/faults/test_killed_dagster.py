@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.faults.drains import wait_until
 from tests.faults.matrix import MATRIX
@@ -22,7 +23,16 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = new_stack(tmp_path / "stack", slice_rows=250, slice_s=0.2, lake_flush_s=0.5, linger_s=2.0, max_run_s=20.0)
+    made = new_stack(
+        tmp_path / "stack",
+        postgres_password=SecretStr("tests"),
+        jwt_secret=SecretStr("a signing key for tests, 32 bytes or more"),
+        slice_rows=250,
+        slice_s=0.2,
+        lake_flush_s=0.5,
+        linger_s=2.0,
+        max_run_s=20.0,
+    )
     try:
         made.up()
         yield made

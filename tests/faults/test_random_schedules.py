@@ -6,17 +6,20 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from sensorhouse.settings import Settings
+from tests.faults.clocks import set_clock, with_clock
+from tests.faults.disks import Disk, small_disk
 from tests.faults.matrix import MATRIX
 from tests.faults.proxy import Proxy
 from tests.faults.requests import is_commit_of_a_slice, is_commit_to_the_lake, is_fetch
 from tests.faults.sessions import end_sessions
-from tests.faults.trial import World, trial
+from tests.faults.trial import World, in_a_folder, trial
 from tests.servers import Server, Servers
 
 # Those of `make test`, and those that `make faults` adds.
@@ -33,6 +36,8 @@ class Target:
     proxies: dict[str, Proxy]
     settings: Settings
     chance: random.Random
+    disk: Disk | None
+    clock: Path | None
 
     def server(self) -> Server:
         """One of the three."""
@@ -91,6 +96,20 @@ def lose_an_answer(target: Target) -> None:
     target.proxies[name].lose_answers(match, times=target.chance.randint(1, 2), at_least=at_least)
 
 
+def fill_the_disk_for_a_while(target: Target) -> None:
+    assert target.disk
+    target.disk.fill(leave_bytes=target.chance.randrange(30 << 10))
+    time.sleep(target.chance.uniform(0.2, 2))
+    target.disk.make_room()
+
+
+def set_the_clock_back_for_a_while(target: Target) -> None:
+    assert target.clock
+    set_clock(target.clock, f"-{target.chance.randint(1, 14)}m")
+    time.sleep(target.chance.uniform(0.2, 2))
+    set_clock(target.clock, "+0")
+
+
 FAULTS: tuple[Callable[[Target], None], ...] = (
     kill_drains,
     stop_drains_for_a_while,
@@ -115,12 +134,33 @@ def test_a_random_schedule_of_faults_loses_and_doubles_nothing(
     servers: Servers, small: Settings, through: Settings, proxies: dict[str, Proxy], tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
-    drains = chance.choice([1, 2])
-    schedule = [chance.choice(FAULTS) for _ in range(FAULTS_EACH)]
+    drains, has_disk, has_clock = chance.choice([1, 2]), chance.random() < 0.25, chance.random() < 0.25
+    faults = [*FAULTS, *[fill_the_disk_for_a_while] * 2 * has_disk, *[set_the_clock_back_for_a_while] * 2 * has_clock]
+    schedule = [chance.choice(faults) for _ in range(FAULTS_EACH)]
     told = ", ".join(fault.__name__.replace("_", " ") for fault in schedule)
     MATRIX.told.append(f"FAULT_SEED={seed}: {drains} drains; {told}")
-    with trial(small, tmp_path, "random schedule of three", "by seed", through=through, drains=drains) as world:
-        target = Target(world, servers, proxies, small, chance)
+    with ExitStack() as stack:
+        disk = clock = None
+        environment = {}
+        if has_disk:
+            disk = stack.enter_context(small_disk(tmp_path / "disk", mib=32))
+            small, through = (in_a_folder(one, disk.root / "lake") for one in (small, through))
+        if has_clock:
+            clock = tmp_path / "clock"
+            set_clock(clock, "+0")
+            environment = with_clock(clock)
+        world = stack.enter_context(
+            trial(
+                small,
+                tmp_path,
+                "random schedule of three",
+                "by seed",
+                through=through,
+                drains=drains,
+                environment=environment,
+            )
+        )
+        target = Target(world, servers, proxies, small, chance, disk, clock)
         world.wait_for_flow(50)
         for fault in schedule:
             fault(target)
