@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "infra.commands.status:add",
     "balance": "infra.commands.balance:add",
     "logs": "infra.commands.logs:add",
+    "gaps": "infra.commands.gaps:add",
     "doctor": "infra.commands.doctor:add",
 }
 

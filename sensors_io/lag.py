@@ -11,6 +11,7 @@ from sensorhouse.settings import Settings
 from sensors_io import kafka
 from warehouse import ledger, locks
 from warehouse.database import connect
+from warehouse.earlier_topics import note_ends
 from warehouse.locks import Lock
 
 
@@ -53,7 +54,7 @@ class TopicLag:
 
 
 def look(settings: Settings, topic_name: str) -> TopicLag:
-    """Compare the topic's ends with the ledger and the lake's reported marks.
+    """Compare the topic's ends with the ledger and the lake's reported marks, and note the ends.
 
     Raises `DependencyDown` when Kafka or Postgres does not answer.
     """
@@ -61,6 +62,7 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
     topic = kafka.describe(client, topic_name)
     held = kafka.log_ranges(client, topic)
     with connect(settings.database_url) as connection:
+        note_ends(connection, topic.id, {partition: log.high_watermark for partition, log in held.items()})
         loaded = ledger.next_offsets(connection, topic.id)
         marks = ledger.lake_marks(connection, topic.id)
         names = {locks.of_partition(topic.id, partition): partition for partition in topic.partitions}

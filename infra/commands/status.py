@@ -1,4 +1,4 @@
-"""`sensorhouse status`: what runs, asked of each part itself."""
+"""`sensorhouse status`: what runs, asked of each part itself, then what there is to tell of each topic."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.console import Console
 from rich.table import Table
 
+from infra.commands import topics
 from infra.local import processes, stack, state
 from infra.local.part import Part
 from infra.local.state import PartState
@@ -20,19 +21,34 @@ COLOURS = {"ready": "green", "external": "green", "starting": "yellow", "restart
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare `status`."""
-    command = commands.add_parser("status", help="what runs, since when, and where; exit status 1 unless all answers")
+    command = commands.add_parser(
+        "status", help="what runs, and how far topics are read; exit status 1 unless all is well"
+    )
     command.set_defaults(run=lambda settings, _: show(settings, Console(highlight=False)))
 
 
 def show(settings: Settings, console: Console) -> int:
-    """Print the table; 0 when every part answers, else 1."""
+    """Print the tables; 0 when every part answers and no partition waits for a person, else 1."""
     found = state.running(settings)
     parts = stack.parts(settings)
     known = found.parts if found else {}
     with ThreadPoolExecutor(len(parts)) as pool:
         states = list(pool.map(lambda part: asked(part, known.get(part.name)), parts))
     console.print(table(parts, states))
-    return 0 if all(one.state in ("ready", "external") for one in states) else 1
+    well = {part.name for part, one in zip(parts, states, strict=True) if one.state in ("ready", "external")}
+    # Without these two there is nothing to tell, and asking takes long.
+    goes_on = show_topics(settings, console) if {"kafka", "postgres"} <= well else True
+    return 0 if len(well) == len(parts) and goes_on else 1
+
+
+def show_topics(settings: Settings, console: Console) -> bool:
+    """Print each topic's lag and what is out of the ordinary; whether all goes on by itself."""
+    found = topics.states(settings)
+    console.print()
+    console.print(topics.table(found))
+    for line in topics.remarks(found):
+        console.print(line, markup=False, soft_wrap=True)
+    return not topics.has_stopped(found.values())
 
 
 def asked(part: Part, known: PartState | None) -> PartState:

@@ -33,7 +33,7 @@ def test_up_starts_every_part_and_a_second_up_says_so(stack: Stack) -> None:
     stack.up()
     status = stack.sensorhouse("status")
     assert status.returncode == 0, status.stdout
-    assert {line.split()[0] for line in status.stdout.splitlines()[1:] if line.strip()} == PARTS
+    assert {line.split()[0] for line in status.stdout.split("\n\n")[0].splitlines()[1:] if line.strip()} == PARTS
     again = stack.sensorhouse("up")
     assert again.returncode == 0
     assert "already running" in again.stdout

@@ -1,0 +1,91 @@
+"""Accepting that Kafka lost offsets: every table's next offset moves over the lost range, and the loss is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sensorhouse.errors import Conflict, NotFound
+from sensorhouse.settings import Settings
+from sensors_io import kafka
+from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
+from sensors_io.lake import Lake, MarkedTable
+from warehouse import ledger, locks
+from warehouse.batches import DEAD_LETTER, Batch, Range
+from warehouse.database import Connection, connect
+from warehouse.locks import Lock
+from warehouse.lost import LEDGER, accept
+
+Step = Callable[[str], None]
+"""Called with the name of what was just done: tests end it there."""
+
+
+def accept_gap(
+    settings: Settings,
+    feed: Feed,
+    lake: Lake,
+    partition: int,
+    *,
+    accepted_by: str,
+    step: Step = lambda _: None,
+) -> dict[str, Range]:
+    """Move each table's next offset of a partition to where the log begins; returns what each table lost.
+
+    Postgres moves first, with the record of all that is lost, then the lake's tables one by one; done again after a
+    crash, it goes on with those that are still behind. Empty when nothing was lost. Raises `Conflict` while a drain
+    is at work, or when the log ends before what was read, and `NotFound` for a partition that is not there.
+    """
+    topic = kafka.describe(kafka.admin(settings), feed.topic)
+    if partition not in topic.partitions:
+        raise NotFound(f"{topic.name} has no partition {partition}")
+    with connect(settings.database_url, autocommit=True) as connection:
+        _hold(connection, topic)
+        log = kafka.log_ranges(kafka.admin(settings), topic)[partition]
+        tables = _tables(lake, feed, topic)
+        offsets = {LEDGER: ledger.next_offsets(connection, topic.id).get(partition, log.low)} | {
+            table.name: table.attach(topic.name, {partition: log.low})[partition] for table in tables
+        }
+        lost = _lost(topic, partition, offsets, log)
+        if lost:
+            reason = f"the log began at {log.low}"
+            with connection.transaction():
+                accept(connection, topic.id, partition, lost, reason=reason, accepted_by=accepted_by)
+            step(LEDGER)
+        for table in tables:
+            if table.name in lost:
+                _move(table, feed, topic, partition, lost[table.name])
+                step(table.name)
+        ledger.report_lake_marks(
+            connection, topic.id, {partition: min(table.next_offsets[partition] for table in tables)}
+        )
+    return lost
+
+
+def _hold(connection: Connection, topic: kafka.Topic) -> None:
+    if not locks.take(connection, Lock.DRAIN, topic.id):
+        raise Conflict(f"a drain of {topic.name} is at work: wait until it has ended, then accept again")
+
+
+def _tables(lake: Lake, feed: Feed, topic: kafka.Topic) -> tuple[MarkedTable, ...]:
+    by_day = ["ingest_day"]
+    return (
+        MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id),
+        MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, partition_by=by_day, topic_id=topic.id),
+    )
+
+
+def _lost(topic: kafka.Topic, partition: int, offsets: Mapping[str, int], log: kafka.LogRange) -> dict[str, Range]:
+    read_to = max(offsets.values())
+    if read_to > log.high_watermark:
+        raise Conflict(
+            f"{topic.name}[{partition}] ends at {log.high_watermark} and was read to {read_to}: its end is lost,"
+            " and new messages would take the offsets of old ones. Make the topic anew; what was read stays"
+        )
+    return {table: Range(offset, log.low) for table, offset in offsets.items() if offset < log.low}
+
+
+def _move(table: MarkedTable, feed: Feed, topic: kafka.Topic, partition: int, over: Range) -> None:
+    """Move one lake table's mark by a commit without rows."""
+    schema = feed.lake_schema if table.name == feed.lake_table else DEAD_LETTERS_SCHEMA
+    rows = schema.to_frame()
+    messages = rows.select("partition", "offset")
+    table.append(Batch(topic.name, topic.id, {partition: over}, messages, rows, DEAD_LETTER.to_frame()), rows)
