@@ -10,8 +10,9 @@ from sensors_io import kafka
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
 from sensors_io.lake import Lake, MarkedTable
 from warehouse import ledger, locks
-from warehouse.batches import DEAD_LETTER, Batch, Range
+from warehouse.batches import DEAD_LETTER, MESSAGES, Batch, Range
 from warehouse.database import Connection, connect
+from warehouse.ledger import LakeCommit
 from warehouse.locks import Lock
 from warehouse.lost import LEDGER, accept
 
@@ -38,7 +39,7 @@ def accept_gap(
     if partition not in topic.partitions:
         raise NotFound(f"{topic.name} has no partition {partition}")
     with connect(settings.database_url, autocommit=True) as connection:
-        _hold(connection, topic)
+        _hold(connection, topic, partition)
         log = kafka.log_ranges(kafka.admin(settings), topic)[partition]
         tables = _tables(lake, feed, topic)
         offsets = {LEDGER: ledger.next_offsets(connection, topic.id).get(partition, log.low)} | {
@@ -50,19 +51,19 @@ def accept_gap(
             with connection.transaction():
                 accept(connection, topic.id, partition, lost, reason=reason, accepted_by=accepted_by)
             step(LEDGER)
+        commits = []
         for table in tables:
             if table.name in lost:
-                _move(table, feed, topic, partition, lost[table.name])
+                commits.append(_move(table, feed, topic, partition, lost[table.name]))
                 step(table.name)
-        ledger.report_lake_marks(
-            connection, topic.id, {partition: min(table.next_offsets[partition] for table in tables)}
-        )
+        reached = min(table.next_offsets[partition] for table in tables)
+        ledger.report_lake(connection, topic.id, {partition: reached}, [commit for commit in commits if commit])
     return lost
 
 
-def _hold(connection: Connection, topic: kafka.Topic) -> None:
-    if not locks.take(connection, Lock.DRAIN, topic.id):
-        raise Conflict(f"a drain of {topic.name} is at work: wait until it has ended, then accept again")
+def _hold(connection: Connection, topic: kafka.Topic, partition: int) -> None:
+    if not locks.take(connection, Lock.DRAIN, locks.of_partition(topic.id, partition)):
+        raise Conflict(f"a drain of {topic.name}[{partition}] is at work: wait until it has ended, then accept again")
 
 
 def _tables(lake: Lake, feed: Feed, topic: kafka.Topic) -> tuple[MarkedTable, ...]:
@@ -83,9 +84,9 @@ def _lost(topic: kafka.Topic, partition: int, offsets: Mapping[str, int], log: k
     return {table: Range(offset, log.low) for table, offset in offsets.items() if offset < log.low}
 
 
-def _move(table: MarkedTable, feed: Feed, topic: kafka.Topic, partition: int, over: Range) -> None:
+def _move(table: MarkedTable, feed: Feed, topic: kafka.Topic, partition: int, over: Range) -> LakeCommit | None:
     """Move one lake table's mark by a commit without rows."""
     schema = feed.lake_schema if table.name == feed.lake_table else DEAD_LETTERS_SCHEMA
     rows = schema.to_frame()
-    messages = rows.select("partition", "offset")
-    table.append(Batch(topic.name, topic.id, {partition: over}, messages, rows, DEAD_LETTER.to_frame()), rows)
+    nothing = Batch(topic.name, topic.id, {partition: over}, MESSAGES.to_frame(), rows, DEAD_LETTER.to_frame())
+    return table.append(nothing, rows)

@@ -53,6 +53,8 @@ def accept(
 ) -> None:
     """Record the lost ranges, by table, and move the ledger over its own, in the caller's transaction.
 
+    The ledger's is also remembered as a slice without messages, so that slices go on joining.
+
     A range that was recorded before keeps who accepted it, and grows when the log lost more since. Raises `Fenced`
     when the ledger is no longer where its range starts.
     """
@@ -79,3 +81,12 @@ def _move_ledger(connection: psycopg.Connection, topic_id: str, partition: int, 
     )
     if moved.rowcount != 1:
         raise Fenced(f"the ledger of partition {partition} moved away from {over.start}")
+    connection.execute(
+        """
+        insert into slices (
+            topic_id, partition, start_offset, end_offset, messages, rows, dead_letters, checksum, dead_checksum, run_id
+        )
+        values (%s, %s, %s, %s, 0, 0, 0, 0, 0, 'accepted as lost')
+        """,
+        [topic_id, partition, over.start, over.end],
+    )
