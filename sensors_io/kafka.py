@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,6 +21,11 @@ from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
 
 ANSWER_WITHIN_S = 10
+_ASK_AGAIN_S = 0.1
+_SOON = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
 
 
 @dataclass(frozen=True)
@@ -133,10 +139,16 @@ def log_ranges(client: AdminClient, topic: Topic) -> dict[int, LogRange]:
 
 def _offsets(client: AdminClient, topic: Topic, which: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic.name, partition): which for partition in topic.partitions}
-    try:
-        answers = client.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_WITHIN_S
-        )
-        return {at.partition: answer.result().offset for at, answer in answers.items()}
-    except KafkaException as error:
-        raise DependencyDown(f"Kafka does not tell the ends of {topic.name}: {error}") from error
+    give_up_at = time.monotonic() + ANSWER_WITHIN_S
+    while True:
+        try:
+            answers = client.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_WITHIN_S
+            )
+            return {at.partition: answer.result().offset for at, answer in answers.items()}
+        except KafkaException as error:
+            # A topic is told of a moment before its partitions have their leaders.
+            if error.args[0].code() in _SOON and time.monotonic() < give_up_at:
+                time.sleep(_ASK_AGAIN_S)
+                continue
+            raise DependencyDown(f"Kafka does not tell the ends of {topic.name}: {error}") from error
