@@ -21,6 +21,7 @@ COMMANDS = {
     "balance": "infra.commands.balance:add",
     "logs": "infra.commands.logs:add",
     "gaps": "infra.commands.gaps:add",
+    "dead-letters": "infra.commands.dead_letters:add",
     "doctor": "infra.commands.doctor:add",
 }
 
