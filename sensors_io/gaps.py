@@ -43,7 +43,7 @@ def accept_gap(
         log = kafka.log_ranges(kafka.admin(settings), topic)[partition]
         tables = _tables(lake, feed, topic)
         offsets = {LEDGER: ledger.next_offsets(connection, topic.id).get(partition, log.low)} | {
-            table.name: table.attach(topic.name, {partition: log.low})[partition] for table in tables
+            table.name: table.attach({partition: log.low})[partition] for table in tables
         }
         lost = _lost(topic, partition, offsets, log)
         if lost:
@@ -66,12 +66,11 @@ def _hold(connection: Connection, topic: kafka.Topic, partition: int) -> None:
         raise Conflict(f"a drain of {topic.name}[{partition}] is at work: wait until it has ended, then accept again")
 
 
-def _tables(lake: Lake, feed: Feed, topic: kafka.Topic) -> tuple[MarkedTable, ...]:
-    by_day = ["ingest_day"]
-    return (
-        MarkedTable(lake, feed.lake_table, feed.lake_schema, partition_by=by_day, topic_id=topic.id),
-        MarkedTable(lake, DEAD_LETTERS, DEAD_LETTERS_SCHEMA, partition_by=by_day, topic_id=topic.id),
-    )
+def _tables(lake: Lake, feed: Feed, topic: kafka.Topic) -> list[MarkedTable]:
+    return [
+        MarkedTable(lake, name, schema, partition_by=["ingest_day"], topic=topic.name, topic_id=topic.id)
+        for name, schema in ((feed.lake_table, feed.lake_schema), (DEAD_LETTERS, DEAD_LETTERS_SCHEMA))
+    ]
 
 
 def _lost(topic: kafka.Topic, partition: int, offsets: Mapping[str, int], log: kafka.LogRange) -> dict[str, Range]:

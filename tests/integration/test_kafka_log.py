@@ -142,7 +142,8 @@ def test_a_topic_made_anew_between_drains_is_another_topic(brisk: Settings) -> N
 def test_a_topic_made_anew_during_a_drain_is_not_read_as_the_old_one(brisk: Settings) -> None:
     put(brisk, named("old", 10))
     before = kafka.describe(kafka.admin(brisk), brisk.readings_topic).id
-    with paused_drain(brisk.model_copy(update={"linger_s": 2.0})) as go_on:
+    # It has been idle for as long as it stood still; it must not end for that.
+    with paused_drain(brisk.model_copy(update={"linger_s": 30.0})) as go_on:
         make_anew(brisk)
         # More than the old topic held: the drain's next offset is there again, and means another message.
         put(brisk, named("new", 30))
@@ -169,7 +170,7 @@ def test_a_topic_made_anew_tells_how_far_the_old_one_was_read(brisk: Settings) -
 
 def test_a_log_that_loses_its_beginning_during_a_drain_stops_that_partition_only(brisk: Settings) -> None:
     put(brisk, named("a", 10))
-    with paused_drain(brisk.model_copy(update={"linger_s": 2.0})) as go_on:
+    with paused_drain(brisk.model_copy(update={"linger_s": 6.0})) as go_on:
         put(brisk, named("b", 5))
         put(brisk, named("c", 5), partition=1)
         forget(brisk, 13)
