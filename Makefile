@@ -5,13 +5,13 @@ UV_VERSION := 0.13.9
 # A uv of the machine's own, or one below .tools.
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 BIN := .venv/bin
-PACKAGES := agent api assets infra orchestration sensorhouse sensors_io warehouse
+PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status test faults check unit fuzz format browser faketime pictures reset clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(BIN)/sensorhouse ## everything that the commands below need
 
@@ -58,6 +58,10 @@ faketime: ## a clock for the tests in tests/faults to set back
 
 pictures: setup browser ## the README's pictures, of the stack that runs
 	$(BIN)/python -m infra.pictures
+
+.PHONY: bench-ingest
+bench-ingest: setup ## how fast readings come in, beside other ways to do it (BENCH="--quick": a few minutes; --help: the rest)
+	@$(BIN)/python -m bench.ingest $(BENCH)
 
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data

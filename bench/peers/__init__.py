@@ -1,0 +1,1 @@
+"""Other ways to get readings from Kafka into a database or files, measured on the same topic."""
