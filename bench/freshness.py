@@ -107,7 +107,7 @@ def from_idle(servers: Servers, folder: Path, *, rounds: int) -> Freshness:
     try:
         stack.up()
         for number in range(rounds):
-            _wait(lambda: _is_idle(stack), within_s=180)
+            _wait(lambda: _is_idle(stack), within_s=300)
             # Dagster's sensors tick every five seconds: each round meets them at another moment.
             time.sleep(number % 10 * 0.5)
             _send_once(stack.settings, datetime.now(UTC))
