@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -27,11 +28,14 @@ LOOK_EVERY_S = 0.02
 
 @dataclass(frozen=True)
 class Run:
-    """One drain of a topic: seconds until both sinks held all of it, and what that took."""
+    """A topic drained once: seconds until both sinks held all of it, and what that took.
+
+    `cpu_s` is by process, all drains together; `peak_rss_mib` is the largest drain's.
+    """
 
     seconds: float
     cpu_s: Mapping[str, float]
-    report: Report
+    peak_rss_mib: float
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,19 @@ class Rates:
     @property
     def peak_rss_mib(self) -> float:
         """The most that any run held."""
-        return max(run.report.peak_rss_mib for run in self.runs)
+        return max(run.peak_rss_mib for run in self.runs)
 
     def cpu_s(self, process: str) -> float:
         """CPU seconds of one process in the median run."""
         return median(run.cpu_s[process] for run in self.runs)
 
 
-def measure(servers: Servers, topic: str, sent: Sent, *, repeats: int) -> Rates:
-    """Consume the topic, and drain it, `repeats` times each; every drain has a database and a lake of its own."""
+def measure(servers: Servers, topic: str, sent: Sent, *, repeats: int, drains: int = 1) -> Rates:
+    """Consume the topic, and drain it, `repeats` times each; every time into a database and a lake of its own."""
     runs, bare = [], []
     for _ in range(repeats):
         bare.append(consume_only(servers, topic))
-        runs.append(drain_once(servers, topic, sent))
+        runs.append(drain_once(servers, topic, sent, drains=drains))
     return Rates(sent, tuple(runs), sent.readings / median(bare))
 
 
@@ -80,25 +84,37 @@ def consume_only(servers: Servers, topic: str) -> float:
     return float(json.loads(told)["seconds"])
 
 
-def drain_once(servers: Servers, topic: str, sent: Sent) -> Run:
-    """Drain the topic into an empty database and an empty lake, and compare both with what was sent."""
+def drain_once(servers: Servers, topic: str, sent: Sent, *, drains: int = 1) -> Run:
+    """Drain the topic into an empty database and an empty lake, and compare both with what was sent.
+
+    With several `drains` its partitions are divided among as many processes.
+    """
     settings = servers.new_settings(readings_topic=topic, linger_s=0.0)
     checkpoint(servers)
     client = kafka.admin(settings)
     described = kafka.describe(client, topic)
     ends = {p: held.high_watermark for p, held in kafka.log_ranges(client, described).items()}
-    with child("bench.one_drain", settings) as process, connect(settings.database_url, autocommit=True) as connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(connect(settings.database_url, autocommit=True))
+        processes = [stack.enter_context(child("bench.one_drain", settings, at, drains)) for at in range(drains)]
+        for process in processes:
+            wait_ready(process)
         meter = Meter.of(server_pids(servers))
-        start(process)
-        while not tables.in_both(connection, described.id, ends) and process.poll() is None:
+        for process in processes:
+            begin(process)
+        while not tables.in_both(connection, described.id, ends) and any(p.poll() is None for p in processes):
             time.sleep(LOOK_EVERY_S)
         durable_at, cpu_s = time.time(), meter.read()
-        report = finished(process)
+        reports = [finished(process) for process in processes]
     wrong = tables.differences(settings, sent)
     assert not wrong, f"{topic}: {wrong}"
-    assert not report.differences, f"{topic}: {report.differences}"
+    assert drains > 1 or not reports[0].differences, f"{topic}: {reports[0].differences}"
     drop_run(servers, settings)
-    return Run(durable_at - report.began_at, {"drain": report.cpu_s, **cpu_s}, report)
+    return Run(
+        seconds=durable_at - min(report.began_at for report in reports),
+        cpu_s={"drain": sum(report.cpu_s for report in reports), **cpu_s},
+        peak_rss_mib=max(report.peak_rss_mib for report in reports),
+    )
 
 
 def child(module: str, settings: Settings, *arguments: object) -> subprocess.Popen[str]:
@@ -113,11 +129,15 @@ def child(module: str, settings: Settings, *arguments: object) -> subprocess.Pop
     )
 
 
-def start(process: subprocess.Popen[str]) -> None:
-    """Wait until it is ready, and let it begin."""
-    assert process.stdin
+def wait_ready(process: subprocess.Popen[str]) -> None:
+    """Wait until a drain's process has imported what it needs."""
     assert process.stdout
     assert process.stdout.readline() == "ready\n", "the drain's process did not start"
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    """Let a drain's process begin."""
+    assert process.stdin
     process.stdin.write("begin\n")
     process.stdin.flush()
 

@@ -70,10 +70,11 @@ def while_draining(servers: Servers, *, per_s: int, seconds: float) -> Freshness
     topic = kafka.describe(kafka.admin(settings), settings.readings_topic)
     watched = Watched()
     with (
-        drains.child("bench.one_drain", settings) as drain,
+        drains.child("bench.one_drain", settings, 0, 1) as drain,
         connect(settings.database_url, autocommit=True) as connection,
     ):
-        drains.start(drain)
+        drains.wait_ready(drain)
+        drains.begin(drain)
         _wait(lambda: len(watched.look(connection, topic.id)) == len(topic.partitions), within_s=30)
         with drains.child("bench.steady_producer", settings, per_s, seconds) as producer:
             while producer.poll() is None:

@@ -32,6 +32,7 @@ class Plan:
     encodings: tuple[Encoding, ...] = tuple(Encoding)
     readings: int = 1_000_000
     repeats: int = 3
+    drains: int = 1
     peer_repeats: int = 2
     long_readings: int | None = None
     steady_per_s: int = 20_000
@@ -60,7 +61,7 @@ def main() -> int:
 
 def run(servers: Servers, plan: Plan, folder: Path) -> Found:
     """Measure everything in the plan, one thing at a time."""
-    found = Found(machine(), _versions(plan))
+    found = Found(machine(), _versions(plan), drains=plan.drains)
     for encoding in plan.encodings:
         _measure_encoding(servers, plan, encoding, found)
     if "steady" in plan.parts:
@@ -85,7 +86,9 @@ def _measure_encoding(servers: Servers, plan: Plan, encoding: Encoding, found: F
     found.indexes = tables.indexes(topic)
     if "drains" in plan.parts:
         found.busy.append(wait_quiet(within_s=plan.quiet_within_s))
-        found.rates[encoding] = drains.measure(servers, topic.readings_topic, sent, repeats=plan.repeats)
+        found.rates[encoding] = drains.measure(
+            servers, topic.readings_topic, sent, repeats=plan.repeats, drains=plan.drains
+        )
         _tell(f"{encoding.value}: {found.rates[encoding].readings_per_s:,.0f} readings/s into both sinks")
     if with_peers:
         _measure_peers(servers, plan, topic, found)
@@ -102,7 +105,7 @@ def _measure_long(
     _tell(f"{encoding.value}: the same topic, up to {plan.long_readings:,} readings")
     fill(topic, encoding, factory.readings(plan.long_readings - sent.readings), sent)
     found.busy.append(wait_quiet(within_s=plan.quiet_within_s))
-    return drains.measure(servers, topic.readings_topic, sent, repeats=1)
+    return drains.measure(servers, topic.readings_topic, sent, repeats=1, drains=plan.drains)
 
 
 def _measure_peers(servers: Servers, plan: Plan, topic: Settings, found: Found) -> None:
@@ -133,6 +136,7 @@ def _arguments(words: Sequence[str]) -> tuple[Plan, Path | None]:
     parser.add_argument("--long", action="store_true", help="also twenty times as many readings; takes minutes")
     parser.add_argument("--readings", type=int, default=Plan.readings)
     parser.add_argument("--repeats", type=int, default=Plan.repeats, help="drains of each topic; the median counts")
+    parser.add_argument("--drains", type=int, default=Plan.drains, help="processes that share the partitions")
     parser.add_argument("--peer-repeats", type=int, default=Plan.peer_repeats, help="runs of others; best counts")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--encodings", nargs="+", type=Encoding, choices=list(Encoding), default=list(Encoding))
@@ -145,6 +149,7 @@ def _arguments(words: Sequence[str]) -> tuple[Plan, Path | None]:
         encodings=tuple(given.encodings),
         readings=given.readings,
         repeats=given.repeats,
+        drains=given.drains,
         peer_repeats=given.peer_repeats,
         long_readings=given.readings * 20 if given.long else None,
         steady_s=given.steady_seconds,

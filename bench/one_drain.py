@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.measure import peak_rss_mib
 from sensorhouse.settings import Settings
-from sensors_io.drain import drain
+from sensors_io.drain import Share, drain
 from sensors_io.feeds import readings_feed
 from sensors_io.lake import open_lake
 from warehouse import staged
@@ -35,7 +35,7 @@ class Report:
 
 
 def main() -> None:
-    """Drain until caught up, or until SIGTERM."""
+    """Drain a share of the partitions, `argv[1]` of `argv[2]`, until caught up or until SIGTERM."""
     signal.signal(signal.SIGTERM, _stop)
     settings = Settings(_env_file=None)
     lake = open_lake(settings)
@@ -44,7 +44,8 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     began_at, cpu_s = time.time(), time.process_time()
-    done = drain(settings, feed, lake, run_id="bench", stopped=lambda: _stopped)
+    share = Share(int(sys.argv[1]), int(sys.argv[2]))
+    done = drain(settings, feed, lake, run_id="bench", share=share, stopped=lambda: _stopped)
     assert done.balance is not None, done.refused
     report = Report(
         began_at=began_at,

@@ -25,6 +25,7 @@ class Found:
 
     machine: str
     versions: Mapping[str, str]
+    drains: int = 1
     indexes: Sequence[str] = ()
     busy: list[float] = field(default_factory=list)
     rates: dict[Encoding, Rates] = field(default_factory=dict)
@@ -63,7 +64,7 @@ def document(found: Found) -> str:
     parts = [
         f"Machine: {found.machine}. {', '.join(f'{name} {version}' for name, version in found.versions.items())}.",
         _warning(found.busy),
-        _rates(found.rates, "Ours, into the lake and into Postgres"),
+        _rates(found.rates, f"Ours, into the lake and into Postgres by {_processes(found.drains)}"),
         _long(found),
         _peers(found),
         _freshness(found),
@@ -79,6 +80,10 @@ def write(path: Path, text: str) -> None:
     if not start or not end:
         raise ValueError(f"{path} has not the two marks {START} and {END}")
     path.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}")
+
+
+def _processes(drains: int) -> str:
+    return "one process" if drains == 1 else f"{drains} processes that share the partitions"
 
 
 def _warning(busy: Sequence[float]) -> str:
