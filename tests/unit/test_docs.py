@@ -65,7 +65,14 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/performance.md", "docs/quick-start.md", "docs/readings.md"],
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/performance.md",
+        "docs/quick-start.md",
+        "docs/readings.md",
+    ],
 )
 def test_what_a_document_links_to_is_there(path: str) -> None:
     document = ROOT / path
