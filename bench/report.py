@@ -73,12 +73,18 @@ def document(found: Found) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def write(path: Path, text: str) -> None:
-    """Put the tables between the document's two marks."""
+def around(path: Path) -> tuple[str, str]:
+    """What a document says before and after the two marks; raises `ValueError` when it hasn't got both."""
     before, start, rest = path.read_text().partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError(f"{path} has not the two marks {START} and {END}")
+    return before, after
+
+
+def write(path: Path, text: str) -> None:
+    """Put the tables between the document's two marks."""
+    before, after = around(path)
     path.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}")
 
 

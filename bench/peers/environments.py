@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from infra.local import places, processes, tools
 from sensorhouse.settings import Settings, inherited_environment
 
 HERE = Path(__file__).parent
+CONNECT_POM = HERE / "connect_jars" / "pom.xml"
 
 
 def python(settings: Settings, name: str) -> Path:
@@ -28,19 +30,25 @@ def python(settings: Settings, name: str) -> Path:
 
 def connect_jars(settings: Settings) -> Path | None:
     """The folder of Kafka Connect's jars; None on a machine without Maven."""
-    pom = HERE / "connect_jars" / "pom.xml"
 
     def make(folder: Path) -> None:
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-        _run(["mvn", "-q", "-B", "-f", pom, *goal])
+        _run(["mvn", "-q", "-B", "-f", CONNECT_POM, *goal])
 
-    return _made_once(settings, "peer-kafka-connect", pom, make) if shutil.which("mvn") else None
+    return _made_once(settings, "peer-kafka-connect", CONNECT_POM, make) if shutil.which("mvn") else None
 
 
 def version(name: str) -> str:
     """The pinned version of the package that the environment is named after."""
     lines = (HERE / "requirements" / f"{name}.txt").read_text().splitlines()
     return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))
+
+
+def jar_version(pom: Path, artifact: str) -> str:
+    """The version that a pom names for one of its dependencies."""
+    found = re.search(rf"<artifactId>{re.escape(artifact)}</artifactId>\s*<version>(.+?)</version>", pom.read_text())
+    assert found, f"{pom} has no {artifact}"
+    return found[1]
 
 
 def _made_once(settings: Settings, name: str, source: Path, make: Callable[[Path], None]) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from bench import report
 from bench.ingest import Plan, run
+from bench.report import Found
 from bench.topics import Encoding
 from tests.servers import Servers
 
@@ -20,7 +21,8 @@ FEW = 20_000
 
 def test_the_benchmark_drains_each_encoding_and_tells_the_rates(servers: Servers, tmp_path: Path) -> None:
     plan = Plan(parts=("drains", "steady"), readings=FEW, repeats=1, steady_s=2.0, quiet_within_s=0.0)
-    found = run(servers, plan, tmp_path)
+    found = Found("this machine", {})
+    run(servers, plan, tmp_path, found)
     for encoding in Encoding:
         assert found.rates[encoding].sent.readings == FEW
         assert len(found.rates[encoding].runs) == 1
@@ -34,6 +36,6 @@ def test_the_benchmark_drains_each_encoding_and_tells_the_rates(servers: Servers
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{report.START}\nold\n{report.END}\nafter\n")
     report.write(page, report.document(found))
-    assert page.read_text().startswith(f"before\n{report.START}\n\nMachine: ")
+    assert page.read_text().startswith(f"before\n{report.START}\n\nMachine: this machine")
     assert page.read_text().endswith(f"\n\n{report.END}\nafter\n")
     assert "reading_chunks_series_id_t_min_idx" in page.read_text()
