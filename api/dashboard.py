@@ -12,12 +12,14 @@ import httpx
 from fastapi import APIRouter, Depends, Request
 
 from api.context import one_of
+from api.data_plane import exposition
 from api.health import Part, dagster_parts, lake_part, status, watched_parts
 from api.snapshots import Watched
 from sensorhouse.settings import Settings
 from sensors_io.ends import Ends, TopicEnd
 from sensors_io.lake import open_lake
 from warehouse.accounts import ROLES
+from warehouse.data_plane import DataPlane, Sums, data_plane
 from warehouse.episodes import Curve, Episode, curve
 from warehouse.metrics import Metrics, metrics
 from warehouse.pool import connected
@@ -60,12 +62,14 @@ class Dashboard:
         self._metrics = Watched(self._look_at_warehouse, LOOK_EVERY_S)
         # The numbers of the warehouse need not wait for a Kafka that is away.
         self._ends = Watched(self._look_at_kafka, LOOK_EVERY_S, first_within_s=1.0)
+        self._sums = Sums()
+        self._plane = Watched(self._look_at_data_plane, LOOK_EVERY_S)
         self._others = Watched(self._look_at_others, ASK_OTHERS_EVERY_S)
 
     async def run(self) -> None:
         """Look until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for watched in (self._metrics, self._ends, self._others):
+            for watched in (self._metrics, self._ends, self._plane, self._others):
                 group.create_task(watched.run())
 
     async def snapshot(self) -> Snapshot:
@@ -81,6 +85,13 @@ class Dashboard:
         parts = watched_parts(self._metrics, self._ends, sum(late)) + (self._others.value or ())
         return Health(status(parts), parts)
 
+    async def measures(self) -> bytes:
+        """The data plane for Prometheus, as of a second ago, whoever asks and how often; never fails."""
+        await asyncio.gather(self._plane.refreshed(), self._ends.refreshed())
+        return exposition(
+            None if self._plane.problem else self._plane.value, None if self._ends.problem else self._ends.value
+        )
+
     async def curve(self, episode: Episode) -> Curve:
         """The sensor's values around an episode."""
         async with connected(self._pool) as connection:
@@ -93,6 +104,10 @@ class Dashboard:
     async def _look_at_warehouse(self) -> Metrics:
         async with connected(self._pool) as connection:
             return await metrics(connection, self.settings.readings_topic)
+
+    async def _look_at_data_plane(self) -> DataPlane:
+        async with connected(self._pool) as connection:
+            return await data_plane(connection, self._sums)
 
     async def _look_at_kafka(self) -> dict[str, TopicEnd]:
         return await asyncio.to_thread(self._kafka.look)

@@ -1,4 +1,4 @@
-"""How many requests there were and how long they took, for Prometheus."""
+"""How many requests there were and how long they took, for Prometheus, beside what drains did."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.dashboard import Shown
 
 # One registry a process: behind several workers each answers for itself.
 REGISTRY = CollectorRegistry()
@@ -28,9 +30,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+async def metrics(dashboard: Shown) -> Response:
     """The measures in Prometheus' format; meant for the inside, so it asks for no token."""
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(REGISTRY) + await dashboard.measures(), media_type=CONTENT_TYPE_LATEST)
 
 
 class Measured:
