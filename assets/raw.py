@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
+from assets import dead_letter_report
 from assets.resources import House
 from sensorhouse.errors import Fenced, TopicRecreated
 from sensors_io.balance import Balance
@@ -20,6 +21,7 @@ CHECKS = {
     "no_gap": "Slices join without a gap, and no partition waits for a person.",
     "lake_complete": "The lake holds as many rows and dead letters as were decoded.",
     "warehouse_complete": "So does the warehouse, but for what is out of its hot window.",
+    dead_letter_report.CHECK: "No more dead letters than usual, of what came within the last hour.",
 }
 _COUNTS = ("rows", "cold", "messages", "bytes", "dead_letters", "slices", "lake_commits")
 
@@ -83,7 +85,7 @@ raw_readings = _raw(
 
 
 def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Share) -> Iterator[Any]:
-    feed, lake = feed_named(name, house), house.lake
+    feed, lake, url = feed_named(name, house), house.lake, house.settings.database_url
 
     def report(drained: Drained) -> None:
         context.log_event(dg.AssetMaterialization(feed.lake_table, metadata=_metadata(drained)))
@@ -108,7 +110,7 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Sh
     if drained.balance is None:
         context.log.info("nothing done: %s", drained.refused)
         return
-    context.log_event(dg.AssetMaterialization("dead_letters", metadata=_dead_letters(drained.balance)))
+    context.log_event(dg.AssetMaterialization("dead_letters", metadata=dead_letter_report.metadata(url, feed.topic)))
     metadata = _metadata(drained) | {
         "dagster/row_count": drained.balance.rows,
         "lag": drained.balance.lag,
@@ -118,6 +120,7 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Sh
     }
     yield dg.MaterializeResult(asset_key=feed.lake_table, metadata=metadata)
     yield from _results(drained.balance, feed.lake_table, complete=not drained.truncated)
+    yield dead_letter_report.checked(url, drained.balance.topic_id, feed.lake_table)
 
 
 def _metadata(drained: Drained) -> dict[str, Any]:
@@ -132,10 +135,6 @@ def _metadata(drained: Drained) -> dict[str, Any]:
         "rows_per_second": round(rate, 1),
         **{name: round(value, 3) for name, value in late.items() if value is not None},
     }
-
-
-def _dead_letters(counted: Balance) -> dict[str, Any]:
-    return {"topic": counted.topic, "dead letters": counted.dead_letters, "lag": counted.lag}
 
 
 def _results(counted: Balance, asset: str, *, complete: bool) -> Iterator[dg.AssetCheckResult]:

@@ -168,15 +168,15 @@ def by_reason(connection: psycopg.Connection, *, limit: int = 20) -> list[Reason
     return [ReasonCount(*row) for row in rows]
 
 
-def share(connection: psycopg.Connection, *, since: timedelta, until: timedelta = timedelta()) -> Share:
-    """Dead letters among all that was loaded between two times, told as how long ago."""
+def share(connection: psycopg.Connection, topic_id: str, *, since: timedelta, until: timedelta = timedelta()) -> Share:
+    """A topic's dead letters among all that was loaded between two times, told as how long ago."""
     found = connection.execute(
         """
         select coalesce(sum(dead_letters), 0)::bigint, coalesce(sum(rows + dead_letters), 0)::bigint
         from slices
-        where loaded_at >= now() - %s::interval and loaded_at < now() - %s::interval
+        where topic_id = %s and loaded_at >= now() - %s::interval and loaded_at <= now() - %s::interval
         """,
-        [since, until],
+        [topic_id, since, until],
     ).fetchone()
     assert found
     return Share(*found)

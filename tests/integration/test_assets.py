@@ -38,7 +38,25 @@ def test_a_drain_run_reports_its_asset_and_passes_its_checks(brisk: Settings, in
     (event,) = result.asset_materializations_for_node("raw_readings")[-1:]
     assert event.metadata["rows"].value == 100
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert checks == {"no_gap": True, "lake_complete": True, "warehouse_complete": True}
+    assert checks == {
+        "no_gap": True,
+        "lake_complete": True,
+        "warehouse_complete": True,
+        "few_dead_letters": True,
+    }
+
+
+def test_dead_letters_are_told_by_reason_and_a_jump_is_a_warning(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish(brisk, brisk.readings_topic, [(b"{", 0)] * 20)
+    result = run(brisk, instance, "drain_readings")
+    event = instance.get_latest_materialization_event(dg.AssetKey("dead_letters"))
+    assert event
+    assert event.asset_materialization
+    assert "| 20 | 20 |" in str(event.asset_materialization.metadata["by_reason"].value)
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [(check.check_name, check.severity) for check in failed] == [
+        ("few_dead_letters", dg.AssetCheckSeverity.WARN)
+    ]
 
 
 def test_touched_keys_are_staged_and_judged_in_one_run(brisk: Settings, instance: dg.DagsterInstance) -> None:
