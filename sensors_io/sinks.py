@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import polars as pl
 
 from sensorhouse.settings import Settings
+from sensors_io import kafka
 from sensors_io.drained import Drained
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
+from sensors_io.group_offsets import mirror
 from sensors_io.kafka import Topic
 from sensors_io.lake import Lake, MarkedTable
 from warehouse import ledger
@@ -28,7 +30,7 @@ class Sinks:
         self, settings: Settings, feed: Feed, lake: Lake, topic: Topic, run_id: str, drained: Drained, step: AtStep
     ) -> None:
         self._settings, self._topic, self._drained, self._step = settings, topic, drained, step
-        self._feed = feed
+        self._feed, self._client = feed, kafka.admin(settings)
         self._loader = Loader(
             settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id, step=step
         )
@@ -104,6 +106,7 @@ class Sinks:
         self._step(Step.DEAD_LETTERS_COMMITTED)
         self._report([commit for commit in (raw, dead) if commit])
         self._step(Step.LAKE_REPORTED)
+        self._mirror()
         self._drained.lake_commits += 1
         self._drained.lake_s += time.monotonic() - began
 
@@ -112,9 +115,16 @@ class Sinks:
         return table.append(trimmed, rows(trimmed))
 
     def _report(self, commits: list[LakeCommit]) -> None:
-        marks = {p: min(offset, self._dead.next_offsets[p]) for p, offset in self._raw.next_offsets.items()}
         with connect(self._settings.database_url) as connection:
-            ledger.report_lake(connection, self._topic.id, marks, commits)
+            ledger.report_lake(connection, self._topic.id, self._marks(), commits)
+
+    def _mirror(self) -> None:
+        loaded = self._loader.next_offsets
+        mirror(self._client, self._topic.name, {p: min(offset, loaded[p]) for p, offset in self._marks().items()})
+
+    def _marks(self) -> dict[int, int]:
+        """Per partition, what both of the lake's tables have got."""
+        return {p: min(offset, self._dead.next_offsets[p]) for p, offset in self._raw.next_offsets.items()}
 
 
 def _settle(work: Future[None] | None) -> None:

@@ -7,8 +7,10 @@ from confluent_kafka.admin import AdminClient
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
+from sensors_io.drain import drain
 from sensors_io.group_offsets import GROUP, mirror
-from tests.readings import publish
+from sensors_io.lake import open_lake
+from tests.readings import publish, readings_of
 from tests.servers import Servers
 from tests.topics import until
 
@@ -33,6 +35,16 @@ def test_mirrored_offsets_are_what_lag_tools_see(settings: Settings) -> None:
     assert offsets(settings, settings.readings_topic) == {0: 3, 1: 0}
     assert mirror(client, settings.readings_topic, {0: 5})
     assert offsets(settings, settings.readings_topic) == {0: 5, 1: 0}
+
+
+def test_a_drain_mirrors_what_every_table_has_got(settings: Settings) -> None:
+    client = kafka.admin(settings)
+    # A fresh broker has no groups loaded, and a drain does not wait for that.
+    first_mirrored(client, settings.readings_topic, {0: 0})
+    brisk = settings.model_copy(update={"linger_s": 1.0, "slice_s": 0.5, "lake_flush_s": 0.0})
+    publish(brisk, brisk.readings_topic, [(b"{}", 0)] * 5 + [(b"{}", 2)] * 3)
+    drain(brisk, readings_of(brisk), open_lake(brisk), run_id="test")
+    assert offsets(brisk, brisk.readings_topic) == {0: 5, 1: 0, 2: 3, 3: 0}
 
 
 def test_two_topics_share_the_group(settings: Settings) -> None:
