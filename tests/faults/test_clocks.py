@@ -17,7 +17,14 @@ from tests.faults.trial import in_a_folder, trial
 HOUR_MS = 3_600_000
 
 
-@pytest.mark.parametrize(("offset", "told"), [("-10m", "10 minutes"), ("-3d", "3 days"), ("+2d", "2 days ahead")])
+@pytest.mark.parametrize(
+    ("offset", "told"),
+    [
+        ("-10m", "10 minutes"),
+        pytest.param("-3d", "3 days", marks=pytest.mark.long),
+        pytest.param("+2d", "2 days ahead", marks=pytest.mark.long),
+    ],
+)
 def test_a_drain_whose_clock_is_moved_while_data_flows_keeps_everything_once(
     small: Settings, tmp_path: Path, offset: str, told: str
 ) -> None:
@@ -38,6 +45,7 @@ def test_a_drain_whose_clock_is_moved_while_data_flows_keeps_everything_once(
         world.wait_for_flow()
 
 
+@pytest.mark.long
 def test_a_clock_that_s3_refuses_stops_the_drain_until_it_is_right_again(small: Settings, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     set_clock(clock, "+0")

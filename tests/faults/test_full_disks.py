@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from infra.local import places, ports, postgres
@@ -31,6 +32,7 @@ def test_a_lake_on_a_full_disk_takes_the_rest_once_there_is_room(small: Settings
             world.wait_for_flow()
 
 
+@pytest.mark.long
 def test_a_lake_whose_disk_fills_up_little_by_little_is_left_whole(small: Settings, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", mib=16) as disk:
         settings = in_a_folder(small, disk.root / "lake")

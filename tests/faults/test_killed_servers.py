@@ -25,6 +25,7 @@ def test_a_server_killed_while_data_flows_loses_and_doubles_nothing(
         world.wait_for_flow()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["kafka", "postgres", "s3"])
 def test_a_server_that_lies_still_for_seconds_loses_and_doubles_nothing(
     servers: Servers, small: Settings, tmp_path: Path, name: str

@@ -42,6 +42,7 @@ def test_an_answer_lost_on_its_way_back_doubles_nothing(
         world.wait_for_flow()
 
 
+@pytest.mark.long
 def test_a_network_that_parts_them_for_seconds_loses_and_doubles_nothing(
     small: Settings, through: Settings, proxies: dict[str, Proxy], tmp_path: Path
 ) -> None:

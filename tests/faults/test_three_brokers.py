@@ -12,6 +12,7 @@ from tests.faults.cluster import three_brokers
 from tests.faults.trial import trial
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_broker_of_three_killed_while_data_flows_loses_and_doubles_nothing(small: Settings, tmp_path: Path) -> None:
     with three_brokers(tmp_path / "cluster") as cluster:
