@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,9 +75,7 @@ def postgres_on_a_small_disk(folder: Path, mib: int) -> Iterator[tuple[Server, D
     settings = Settings(_env_file=None, state_dir=folder, postgres_port=port, postgres_password=SecretStr("tests"))
     place = places.postgres_data(settings).parent
     with small_disk(place, mib) as disk:
-        if os.geteuid() != 0:
-            settings = settings.model_copy(update={"state_dir": disk.root})
-        server = Server(postgres.part(settings), folder / "postgres.log")
+        server = Server(postgres.part(settings), folder.with_suffix(".log"))
         try:
             server.start()
             create_database(settings.database_url)
@@ -86,5 +83,4 @@ def postgres_on_a_small_disk(folder: Path, mib: int) -> Iterator[tuple[Server, D
             yield server, disk, settings.database_url
         finally:
             server.stop()
-    if os.geteuid() == 0:
-        shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
