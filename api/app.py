@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import auth, dashboard, docs, live, measures, orders, probes, sensors, uploads
+from api import auth, dashboard, docs, live, measures, orders, probes, receipts, sensors, uploads
 from api.context import Services
 from api.envelope import Envelope
 from api.measures import Measured
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last, so it is the outermost.
     app.add_middleware(Envelope, max_body_bytes=settings.max_body_bytes)
     add_problem_handlers(app)
-    for part in (auth, orders, uploads, sensors, dashboard, probes, measures, docs):
+    for part in (auth, orders, uploads, receipts, sensors, dashboard, probes, measures, docs):
         app.include_router(part.router)
     docs.mount_assets(app)
     live.mount(app)

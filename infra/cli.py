@@ -19,6 +19,7 @@ COMMANDS = {
     "down": "infra.commands.up:add_down",
     "status": "infra.commands.status:add",
     "balance": "infra.commands.balance:add",
+    "trace": "infra.commands.trace:add",
     "logs": "infra.commands.logs:add",
     "gaps": "infra.commands.gaps:add",
     "dead-letters": "infra.commands.dead_letters:add",

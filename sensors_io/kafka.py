@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 from confluent_kafka import (
@@ -53,6 +54,16 @@ def connection(settings: Settings) -> dict[str, str | int | float | bool]:
 def admin(settings: Settings) -> AdminClient:
     """A client that asks about topics and makes them."""
     return AdminClient(connection(settings))
+
+
+def shared_admin(settings: Settings) -> AdminClient:
+    """The same, one a process: for those who look every few seconds, or whenever they are asked."""
+    return _shared_admin(settings.brokers, tuple(settings.kafka_config.items()))
+
+
+@cache
+def _shared_admin(brokers: str, config: tuple[tuple[str, str], ...]) -> AdminClient:
+    return admin(Settings(_env_file=None, kafka_brokers=brokers, kafka_config=dict(config)))
 
 
 def producer(settings: Settings) -> Producer:

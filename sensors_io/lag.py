@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-
-from confluent_kafka.admin import AdminClient
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
@@ -58,7 +55,7 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
 
     Raises `DependencyDown` when Kafka or Postgres does not answer.
     """
-    client = _client(settings.brokers, tuple(settings.kafka_config.items()))
+    client = kafka.shared_admin(settings)
     topic = kafka.describe(client, topic_name)
     held = kafka.log_ranges(client, topic)
     with connect(settings.database_url) as connection:
@@ -72,9 +69,3 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
         reached = min(loaded.get(partition, log.low), marks.get(partition, log.low))
         partitions[partition] = PartitionLag(log.low, log.high_watermark, reached, partition in drained)
     return TopicLag(topic_name, partitions)
-
-
-@cache
-def _client(brokers: str, config: tuple[tuple[str, str], ...]) -> AdminClient:
-    """One client a process: whoever looks does so every few seconds."""
-    return kafka.admin(Settings(_env_file=None, kafka_brokers=brokers, kafka_config=dict(config)))

@@ -107,6 +107,7 @@ class Sinks:
         self._report([commit for commit in (raw, dead) if commit])
         self._step(Step.LAKE_REPORTED)
         self._mirror()
+        self._step(Step.OFFSETS_MIRRORED)
         self._drained.lake_commits += 1
         self._drained.lake_s += time.monotonic() - began
 

@@ -25,6 +25,7 @@ class Step(StrEnum):
     RAW_COMMITTED = "lake's raw rows committed"
     DEAD_LETTERS_COMMITTED = "lake's dead letters committed"
     LAKE_REPORTED = "lake commits reported"
+    OFFSETS_MIRRORED = "group offsets mirrored"
     SINKS_FINISHED = "both sinks finished"
     BALANCE_TAKEN = "balance taken"
 

@@ -33,6 +33,7 @@ CASES: dict[Step, tuple[int, ...]] = {
     Step.RAW_COMMITTED: AGAIN,
     Step.DEAD_LETTERS_COMMITTED: AGAIN,
     Step.LAKE_REPORTED: AGAIN,
+    Step.OFFSETS_MIRRORED: AGAIN,
     Step.SINKS_FINISHED: ONCE,
     Step.BALANCE_TAKEN: ONCE,
 }
