@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.history import first_pairs, united
@@ -32,7 +32,6 @@ def statistics(numbers: list[float], *, start: datetime = NOON, sensor: str = "a
     }
 
 
-@settings(deadline=None)
 @given(values, values)
 def test_two_halves_come_to_the_statistics_of_the_whole(old: list[float], new: list[float]) -> None:
     (found,) = united([statistics(new, start=NOON + timedelta(hours=1))], [statistics(old)])

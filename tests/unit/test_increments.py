@@ -77,7 +77,7 @@ def staged_in_parts(rows: list[Row], parts: list[tuple[int, int]]) -> tuple[pl.D
     return there, rebuilds
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(one_partition, cuts)
 def test_staging_in_parts_with_repeats_comes_to_the_same(rows: list[Row], parts: list[tuple[int, int]]) -> None:
     there, rebuilds = staged_in_parts(rows, parts)
@@ -85,7 +85,7 @@ def test_staging_in_parts_with_repeats_comes_to_the_same(rows: list[Row], parts:
     assert rebuilds == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(any_partition, cuts)
 def test_partitions_that_share_a_sensor_and_a_clock_that_goes_back_come_to_the_same(
     rows: list[Row], parts: list[tuple[int, int]]
