@@ -9,10 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import polars as pl
 
 from sensorhouse.settings import Settings
-from sensors_io import kafka
 from sensors_io.drained import Drained
 from sensors_io.feeds import DEAD_LETTERS, DEAD_LETTERS_SCHEMA, Feed
-from sensors_io.group_offsets import mirror
+from sensors_io.group_offsets import GroupOffsets
 from sensors_io.kafka import Topic
 from sensors_io.lake import Lake, MarkedTable
 from warehouse import ledger
@@ -30,7 +29,7 @@ class Sinks:
         self, settings: Settings, feed: Feed, lake: Lake, topic: Topic, run_id: str, drained: Drained, step: AtStep
     ) -> None:
         self._settings, self._topic, self._drained, self._step = settings, topic, drained, step
-        self._feed, self._client = feed, kafka.admin(settings)
+        self._feed, self._group = feed, GroupOffsets(settings)
         self._loader = Loader(
             settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id, step=step
         )
@@ -84,6 +83,7 @@ class Sinks:
     def close(self) -> None:
         """Let the threads end and leave the servers."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._group.close()
         self._loader.close()
 
     def _flush(self) -> None:
@@ -121,7 +121,7 @@ class Sinks:
 
     def _mirror(self) -> None:
         loaded = self._loader.next_offsets
-        mirror(self._client, self._topic.name, {p: min(offset, loaded[p]) for p, offset in self._marks().items()})
+        self._group.mirror(self._topic.name, {p: min(offset, loaded[p]) for p, offset in self._marks().items()})
 
     def _marks(self) -> dict[int, int]:
         """Per partition, what both of the lake's tables have got."""
