@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     slice_bytes: int = Field(64 << 20, ge=1, description="Message bytes that end a slice.")
     slice_s: float = Field(1.0, gt=0, description="Age in seconds that ends a slice.")
     lake_flush_s: float = Field(10.0, ge=0, description="Seconds of slices put into one lake commit.")
-    lake_flush_bytes: int = Field(32 << 20, ge=1, description="Decoded bytes put into one lake commit.")
+    lake_flush_bytes: int = Field(16 << 20, ge=1, description="Decoded bytes put into one lake commit.")
     drain_runs: int = Field(1, ge=1, le=64, description="Drain runs that share a topic's partitions.")
     hot_days: int = Field(400, ge=1, description="Event days that Postgres keeps; older readings are in the lake only.")
     linger_s: float = Field(20.0, ge=0, description="Seconds a caught-up drain waits for more before it ends.")

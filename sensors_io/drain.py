@@ -14,18 +14,19 @@ from sensors_io.balance import balance
 from sensors_io.drained import Drained
 from sensors_io.feeds import Feed
 from sensors_io.lake import Lake
+from sensors_io.read_ahead import ReadAhead
 from sensors_io.sinks import Sinks
 from sensors_io.slices import SliceReader
 from warehouse import locks
-from warehouse.batches import Batch
+from warehouse.batches import Batch, merged
 from warehouse.database import Connection, connect
 from warehouse.locks import Lock
 from warehouse.steps import AtStep, Step, no_step
 
 # A drain may live for an hour; those who look at its asset want to see that it moves.
 REPORT_EVERY_S = 60.0
-# A guess for the first slice; each later one goes by what the last slice held.
-_ROWS_PER_BYTE = 1 / 20
+# How old, of a slice's age, a part of it may be.
+_PART_OF_SLICE = 0.2
 # A drain that shall not linger still gives the broker so long to answer, and for what is known to be there this long.
 _SHORTEST_LOOK_S = 0.2
 _BACKLOG_WITHIN_S = 30.0
@@ -125,43 +126,53 @@ def _run(
     step: AtStep,
 ) -> None:
     began = busy = since = time.monotonic()
-    rows_per_byte = _ROWS_PER_BYTE
-    while not stopped() and time.monotonic() - began < settings.max_run_s:
-        left_s = max(busy + settings.linger_s - time.monotonic(), _SHORTEST_LOOK_S)
-        most_bytes = min(settings.slice_bytes, int(settings.slice_rows / rows_per_byte) + 1)
-        patience_s = settings.slice_s if reader.is_behind else min(settings.slice_s, left_s)
-        batch = _next_batch(reader, feed, settings.slice_rows, most_bytes, patience_s, step)
-        if batch:
-            busy = time.monotonic()
-            rows_per_byte = _rate(batch, rows_per_byte)
-            sinks.write(batch)
-            drained.count(batch)
-        elif time.monotonic() - busy >= (_BACKLOG_WITHIN_S if reader.is_behind else settings.linger_s):
-            break
-        sinks.flush_if_due()
-        if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:
-            drained.seconds = time.monotonic() - since
-            report(drained.begin_again())
-            since = time.monotonic()
+    reading = ReadAhead(
+        reader,
+        max_messages=settings.slice_rows,
+        max_bytes=settings.slice_bytes,
+        max_age_s=settings.slice_s * _PART_OF_SLICE,
+    )
+    with closing(reading) as ahead:
+        while not stopped() and time.monotonic() - began < settings.max_run_s:
+            linger_s = _BACKLOG_WITHIN_S if reader.is_behind else settings.linger_s
+            left_s = max(busy + linger_s - time.monotonic(), _SHORTEST_LOOK_S)
+            batch = _next_batch(ahead, reader, feed, settings, min(settings.slice_s, left_s), step)
+            if batch:
+                busy = time.monotonic()
+                sinks.write(batch)
+                drained.count(batch)
+            elif time.monotonic() - busy >= linger_s:
+                break
+            sinks.flush_if_due()
+            if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:
+                drained.seconds = time.monotonic() - since
+                report(drained.begin_again())
+                since = time.monotonic()
     sinks.finish()
     drained.seconds = time.monotonic() - since
 
 
 def _next_batch(
-    reader: SliceReader, feed: Feed, max_messages: int, max_bytes: int, max_age_s: float, step: AtStep
+    ahead: ReadAhead, reader: SliceReader, feed: Feed, settings: Settings, patience_s: float, step: AtStep
 ) -> Batch | None:
-    """The next slice, decoded; the messages themselves are let go."""
-    read = reader.read(max_messages=max_messages, max_bytes=max_bytes, max_age_s=max_age_s)
-    if read is None:
+    """The next slice, decoded part by part as it is read; None when nothing came within `patience_s`."""
+    part = ahead.get(patience_s)
+    if part is None:
         return None
-    step(Step.SLICE_READ)
-    batch = feed.decode(read)
+    deadline = time.monotonic() + settings.slice_s * (1 - _PART_OF_SLICE)
+    parts: list[Batch] = []
+    rows = size = 0
+    while part:
+        step(Step.SLICE_READ)
+        decoded = feed.decode(part)
+        parts.append(decoded)
+        rows += decoded.rows.height + decoded.dead.height
+        size += part.messages.size_bytes
+        left_s = deadline - time.monotonic()
+        if part.ends_backlog or rows >= settings.slice_rows or size >= settings.slice_bytes or left_s <= 0:
+            break
+        part = ahead.get(left_s)
     step(Step.SLICE_DECODED)
     reader.confirm()
     step(Step.TOPIC_CONFIRMED)
-    return batch
-
-
-def _rate(batch: Batch, before: float) -> float:
-    size = int(batch.messages.get_column("bytes").sum())
-    return max(batch.rows.height / size, 1e-6) if size else before
+    return merged(parts)

@@ -17,9 +17,9 @@ from sensors_io.refusals import refusals
 from sensors_io.slices import Slice, printable
 from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
-from warehouse.checksums import row_checksums
+from warehouse.checksums import TextKeys, row_checksums
 from warehouse.load import Store
-from warehouse.stores import ReadingStore, store_order_events
+from warehouse.stores import SERIES, ReadingStore, store_order_events
 
 Decode = Callable[[Slice], Batch]
 
@@ -27,6 +27,7 @@ _LAKE_POSITION = {"topic_id": pl.String(), **POSITION, "ingest_day": pl.Date()}
 # Bytes of messages that are decoded at once. Junk can be forty times as large decoded, until it is counted out.
 _DECODED_TOGETHER_BYTES = 8 << 20
 _LONGEST_PAYLOAD = 1 << 20
+_SERIES_KEYS = TextKeys(SERIES)
 # Of a key that every dead letter of a message repeats; keys are names of sensors.
 _LONGEST_KEY = 1 << 10
 
@@ -87,9 +88,11 @@ def feeds(settings: Settings, *, sensor_types: Collection[str]) -> dict[str, Fee
 
 def reading_checksums(rows: pl.DataFrame) -> pl.Series:
     """The checksum of each raw reading: where it came from and everything it says."""
+    known = rows.get_column("series_key") if "series_key" in rows.columns else _SERIES_KEYS(rows)
     return row_checksums(
         rows,
-        texts=[("sensor_id", "sensor_type", "metric", "unit"), ("station",), ("attributes",)],
+        keys=[known],
+        texts=[("station",), ("attributes",)],
         numbers=("partition", "offset", "index", "ingested_at", "event_time", "value", "quality"),
     )
 
@@ -115,7 +118,8 @@ def decode_readings(read: Slice, *, sensor_types: Collection[str], hot_days: int
     parts = [_readings(read, messages, positions, part, sensor_types) for part in _parts(messages)]
     rows, rejected = (pl.concat(frames, rechunk=True) for frames in zip(*parts, strict=True))
     is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
-    checked = rows.drop("message").with_columns(reading_checksums(rows), is_cold=is_cold)
+    keyed = rows.drop("message").with_columns(_SERIES_KEYS(rows).alias("series_key"))
+    checked = keyed.with_columns(reading_checksums(keyed), is_cold=is_cold)
     return _batch(read, messages, positions, checked, rejected, began)
 
 
@@ -188,17 +192,7 @@ def _batch(
     rejected: pl.DataFrame,
     began: float,
 ) -> Batch:
-    dead = (
-        rejected.unique(["message", "index"], keep="first", maintain_order=True)
-        .join(positions, on="message", how="left", maintain_order="left")
-        .join(_origins(read, rejected.get_column("message").unique()), on="message", how="left", maintain_order="left")
-        .with_columns(
-            payload=pl.coalesce("payload", "whole"),
-            content_type=pl.when(pl.col("payload").is_null()).then("content_type").otherwise(pl.lit(JSON)),
-            key=pl.when((pl.col("index") == WHOLE_MESSAGE) | (pl.col("key").bin.size() <= _LONGEST_KEY)).then("key"),
-        )
-        .select(DEAD_LETTER.names())
-    )
+    dead = _dead_letters(read, positions, rejected) if rejected.height else DEAD_LETTER.to_frame()
     return Batch(
         topic=read.topic.name,
         topic_id=read.topic.id,
@@ -208,4 +202,18 @@ def _batch(
         dead=dead.with_columns(dead_letter_checksums(dead)),
         read_s=read.read_s,
         decode_s=time.monotonic() - began,
+    )
+
+
+def _dead_letters(read: Slice, positions: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rejected.unique(["message", "index"], keep="first", maintain_order=True)
+        .join(positions, on="message", how="left", maintain_order="left")
+        .join(_origins(read, rejected.get_column("message").unique()), on="message", how="left", maintain_order="left")
+        .with_columns(
+            payload=pl.coalesce("payload", "whole"),
+            content_type=pl.when(pl.col("payload").is_null()).then("content_type").otherwise(pl.lit(JSON)),
+            key=pl.when((pl.col("index") == WHOLE_MESSAGE) | (pl.col("key").bin.size() <= _LONGEST_KEY)).then("key"),
+        )
+        .select(DEAD_LETTER.names())
     )

@@ -95,10 +95,12 @@ def consumer(settings: Settings) -> Consumer:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
             "fetch.max.bytes": 64 << 20,
-            "max.partition.fetch.bytes": 2 << 20,
-            # Read ahead of each partition, so that the client works while a slice is decoded; bounds its memory.
-            "queued.min.messages": 20_000,
-            "queued.max.messages.kbytes": 16 << 10,
+            "max.partition.fetch.bytes": 1 << 20,
+            # Read ahead of each partition, so that the client works while a slice is decoded; bounds its memory. Full,
+            # it looks again soon: the default waits a second.
+            "queued.min.messages": 10_000,
+            "queued.max.messages.kbytes": 8 << 10,
+            "fetch.queue.backoff.ms": 5,
         }
     )
 

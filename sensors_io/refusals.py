@@ -28,6 +28,8 @@ def refusals(rejected: pl.DataFrame, refused: pl.DataFrame, sizes: pl.Series) ->
     Where one message has more of them than it may, one for the whole message stands for them: a message of three
     bytes a reading must not become a dead letter for each.
     """
+    if not rejected.height and not refused.height:
+        return REJECTED.to_frame()
     bad = pl.concat([frame.select("message", "index", "reason") for frame in (rejected, refused)])
     if bad.height > _ALWAYS:
         many = _too_many(bad.filter(pl.col("index") != WHOLE_MESSAGE), sizes)

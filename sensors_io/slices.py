@@ -24,7 +24,6 @@ _BATCH = 10_000
 # What a message is taken to weigh until some were seen.
 _MESSAGE_BYTES = 16 << 10
 _LONGEST_HEADER = 128
-_MOST_KNOWN = 100
 # How long the broker may take to say which topic it was that a slice came from, before nothing is made of the slice.
 _CONFIRM_WITHIN_S = 30.0
 _CONFIRM_AGAIN_S = 0.5
@@ -43,7 +42,6 @@ class Messages:
         self._partitions: list[int] = []
         self._offsets: list[int] = []
         self._stamps: list[int] = []
-        self._known: dict[object, tuple[str, str | None]] = {}
 
     def add(self, messages: Sequence[Message]) -> None:
         """Take what is wanted out of messages without an error."""
@@ -55,13 +53,22 @@ class Messages:
         self._stamps += [stamp for _, stamp in map(Message.timestamp, messages)]
         self.values += [value or b"" for value in map(Message.value, messages)]
         self.keys += cast("list[bytes | None]", list(map(Message.key, messages)))
-        told = [(JSON, None) if headers is None else self._told(headers) for headers in map(Message.headers, messages)]
-        self.content_types += [content_type for content_type, _ in told]
-        self.upload_ids += [upload_id for _, upload_id in told]
+        self._add_headers(list(map(Message.headers, messages)))
         self.size_bytes += sum(map(len, messages))
         # Offsets rise within a partition, so that the last one stays.
         for partition, last in dict(zip(partitions, offsets, strict=True)).items():
             self.ends[partition] = max(last + 1, self.ends.get(partition, 0))
+
+    def _add_headers(self, headers: Sequence[object]) -> None:
+        # Messages that come together mostly say the same.
+        if headers and headers.count(headers[0]) == len(headers):
+            content_type, upload_id = self._told(headers[0])
+            self.content_types += [content_type] * len(headers)
+            self.upload_ids += [upload_id] * len(headers)
+            return
+        for content_type, upload_id in map(self._told, headers):
+            self.content_types.append(content_type)
+            self.upload_ids.append(upload_id)
 
     def frame(self) -> pl.DataFrame:
         """The columns of MESSAGES."""
@@ -75,27 +82,24 @@ class Messages:
 
     def _told(self, headers: object) -> tuple[str, str | None]:
         """The content type, JSON for a message without one, and the upload id, if it is printable."""
-        pairs = cast("list[tuple[str, object]]", headers)
-        # Most messages have but the one header, and it says the same.
-        if len(pairs) == 1 and (known := self._known.get(pairs[0])):
-            return known
-        found = {name.lower(): value for name, value in reversed(pairs)}
+        found = {name.lower(): value for name, value in reversed(cast("list[tuple[str, object]]", headers or []))}
         content_type = _plain(found["content-type"]) if "content-type" in found else JSON
         upload_id = found.get("upload_id")
-        told = content_type, printable(upload_id.decode("latin-1")) if isinstance(upload_id, bytes) else None
-        if len(pairs) == 1 and len(self._known) < _MOST_KNOWN:
-            self._known[pairs[0]] = told
-        return told
+        return content_type, printable(upload_id.decode("latin-1")) if isinstance(upload_id, bytes) else None
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Messages of a topic, and the ranges of offsets that they cover, which may have holes."""
+    """Messages of a topic, and the ranges of offsets that they cover, which may have holes.
+
+    `ends_backlog`: with it, what was there when the reading began has been read.
+    """
 
     topic: Topic
     ranges: Mapping[int, Range]
     messages: Messages
     read_s: float = 0.0
+    ends_backlog: bool = False
 
 
 class SliceReader:
@@ -130,7 +134,7 @@ class SliceReader:
         It may hold messages of another topic of the same name until `confirm` has said otherwise. Raises
         `DependencyDown` when the client gives up.
         """
-        began = time.monotonic()
+        began, was_behind = time.monotonic(), self.is_behind
         read = Messages()
         with without_garbage_collection():
             self._consume(read, max_messages, max_bytes, began + max_age_s)
@@ -140,7 +144,7 @@ class SliceReader:
         self._next |= {partition: covered.end for partition, covered in ranges.items()}
         if read.values:
             self._message_bytes = read.size_bytes // len(read.values) + 1
-        return Slice(self._topic, ranges, read, time.monotonic() - began)
+        return Slice(self._topic, ranges, read, time.monotonic() - began, was_behind and not self.is_behind)
 
     def confirm(self) -> None:
         """See that what was read until now was this topic's: the client knows a topic by its name alone.
@@ -157,7 +161,7 @@ class SliceReader:
             except DependencyDown:
                 if time.monotonic() > give_up_at:
                     raise
-                time.sleep(_CONFIRM_AGAIN_S)
+                self._client.poll(_CONFIRM_AGAIN_S)
 
     def close(self) -> None:
         """Leave the broker."""

@@ -135,6 +135,8 @@ def _sum(checksums: str) -> pl.Expr:
 def merged(batches: list[Batch]) -> Batch:
     """Batches that follow each other, as one."""
     first = batches[0]
+    if len(batches) == 1:
+        return first
     ranges: dict[int, Range] = {}
     for batch in batches:
         for partition, covered in batch.ranges.items():
@@ -146,4 +148,6 @@ def merged(batches: list[Batch]) -> Batch:
         messages=pl.concat([batch.messages for batch in batches]),
         rows=pl.concat([batch.rows for batch in batches]),
         dead=pl.concat([batch.dead for batch in batches]),
+        read_s=sum(batch.read_s for batch in batches),
+        decode_s=sum(batch.decode_s for batch in batches),
     )

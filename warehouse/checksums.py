@@ -16,17 +16,23 @@ from numpy.typing import NDArray
 # Odd, and half of its bits set: the golden ratio's fraction, as in splitmix64 (Steele, Lea, Flood 2014).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
+_MOST_KNOWN = 1_000_000
 # Stands for null: no likely value.
 _NULL = -7_046_029_254_386_353_131
 
 
-def row_checksums(rows: pl.DataFrame, *, texts: Sequence[Sequence[str]], numbers: Sequence[str]) -> pl.Series:
+def row_checksums(
+    rows: pl.DataFrame, *, keys: Sequence[pl.Series] = (), texts: Sequence[Sequence[str]], numbers: Sequence[str]
+) -> pl.Series:
     """A UInt64 per row, of these columns.
 
     `texts` are groups of text or binary columns, each group hashed as one, once per distinct row of it: put together
-    what comes together. `numbers` are integers, floats, dates or times; null differs from every likely value.
+    what comes together. `keys` are such groups' keys that are known already, and come before them. `numbers` are
+    integers, floats, dates or times; null differs from every likely value.
     """
     checksum = np.zeros(rows.height, np.uint64)
+    for key in keys:
+        checksum = _mixed(checksum, key.to_numpy())
     for group in texts:
         checksum = _mixed(checksum, text_keys(rows, group).to_numpy())
     for name in numbers:
@@ -42,6 +48,33 @@ def text_keys(rows: pl.DataFrame, names: Sequence[str]) -> pl.Series:
     distinct = columns.unique()
     keys = distinct.with_columns(pl.Series("key", [_key(row) for row in distinct.iter_rows()], pl.UInt64))
     return columns.join(keys, on=list(names), how="left", nulls_equal=True, maintain_order="left").get_column("key")
+
+
+class TextKeys:
+    """The same keys as `text_keys`, remembered: the same texts come in every slice."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._known = pl.DataFrame(schema={**dict.fromkeys(names, pl.String), "key": pl.UInt64})
+
+    def __call__(self, rows: pl.DataFrame) -> pl.Series:
+        """A UInt64 per row."""
+        found = self._look_up(rows)
+        if found.null_count():
+            new = rows.select(self._names).filter(found.is_null()).unique()
+            # Whoever sends ever new texts costs time, not memory.
+            known = self._known if self._known.height < _MOST_KNOWN else self._known.clear()
+            self._known = pl.concat([known, new.with_columns(text_keys(new, self._names).alias("key"))], rechunk=True)
+            found = self._look_up(rows)
+            if found.null_count():
+                return text_keys(rows, self._names)
+        return found
+
+    def _look_up(self, rows: pl.DataFrame) -> pl.Series:
+        joined = rows.select(self._names).join(
+            self._known, on=self._names, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return joined.get_column("key")
 
 
 def signed(checksum: int) -> int:

@@ -12,16 +12,9 @@ _ORDER_EVENT = (
     *("quantity", "reason", "actor", "occurred_at", "ingested_at"),
 )
 
-_SERIES = pl.Schema(
-    {
-        "series_id": pl.Int32(),
-        "sensor_id": pl.String(),
-        "sensor_type": pl.String(),
-        "metric": pl.String(),
-        "unit": pl.String(),
-    }
-)
-_SERIES_KEY = ("sensor_id", "sensor_type", "metric", "unit")
+_OPTIONAL = {"qualities": "quality", "stations": "station", "attributes": "attributes"}
+SERIES = ("sensor_id", "sensor_type", "metric", "unit")
+_KNOWN = pl.Schema({**dict.fromkeys(SERIES, pl.String()), "series_id": pl.Int32()})
 
 
 def touch_keys(cursor: Cursor, batch: Batch, keys: pl.DataFrame) -> None:
@@ -55,7 +48,7 @@ class ReadingStore:
     """Stores readings as chunks: one row per series, event day and partition, with arrays in step."""
 
     def __init__(self) -> None:
-        self._series = _SERIES.to_frame()
+        self._known = _KNOWN.to_frame()
 
     def __call__(self, cursor: Cursor, batch: Batch) -> None:
         """Write the chunks of what is not cold, and the partition keys that the whole batch touches."""
@@ -64,38 +57,43 @@ class ReadingStore:
         rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
         hot = rows.filter(~pl.col("is_cold")) if rows.get_column("is_cold").any() else rows
         if hot.height:
-            self._learn(cursor, hot.select(*_SERIES_KEY).unique())
-            ingest(cursor, "reading_chunks", _chunks(hot, self._series, batch.topic_id))
+            ingest(cursor, "reading_chunks", _chunks(self._numbered(cursor, hot), batch.topic_id))
         touch_keys(cursor, batch, rows.select("day", "sensor_type", "partition"))
 
-    def _learn(self, cursor: Cursor, series: pl.DataFrame) -> None:
-        new = series.join(self._series, on=_SERIES_KEY, how="anti")
-        if not new.height:
-            return
-        ingest(cursor, "incoming_series", new, temp=True)
-        # Ordered, so that two drains that meet the same new sensors can't lock each other out.
-        cursor.execute(
-            f"""
-            insert into series ({", ".join(_SERIES_KEY)})
-            select {", ".join(_SERIES_KEY)} from incoming_series as i
-            where not exists (
-                select from series as s
-                where (s.sensor_id, s.metric, s.unit, s.sensor_type) = (i.sensor_id, i.metric, i.unit, i.sensor_type)
-            )
-            order by {", ".join(_SERIES_KEY)}
-            on conflict do nothing
-            """
+    def _numbered(self, cursor: Cursor, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows with `series_id`; series that are new get one."""
+        numbered = rows.join(self._known, on=SERIES, how="left")
+        if numbered.get_column("series_id").null_count():
+            new = numbered.filter(pl.col("series_id").is_null()).select(SERIES).unique()
+            self._known = pl.concat([self._known, _learn(cursor, new)], rechunk=True)
+            numbered = rows.join(self._known, on=SERIES, how="left")
+        return numbered
+
+
+def _learn(cursor: Cursor, new: pl.DataFrame) -> pl.DataFrame:
+    """Number these series, or find the numbers that they have; returns _KNOWN."""
+    ingest(cursor, "incoming_series", new, temp=True)
+    # Ordered, so that two drains that meet the same new sensors can't lock each other out.
+    cursor.execute(
+        f"""
+        insert into series ({", ".join(SERIES)})
+        select {", ".join(SERIES)} from incoming_series as i
+        where not exists (
+            select from series as s
+            where (s.sensor_id, s.metric, s.unit, s.sensor_type) = (i.sensor_id, i.metric, i.unit, i.sensor_type)
         )
-        cursor.execute(f"select series_id, {', '.join(_SERIES_KEY)} from series natural join incoming_series")
-        found = pl.DataFrame(cursor.fetch_arrow_table()).cast(_SERIES)
-        self._series = pl.concat([self._series, found])
+        order by {", ".join(SERIES)}
+        on conflict do nothing
+        """
+    )
+    cursor.execute(f"select series_id, {', '.join(SERIES)} from series natural join incoming_series")
+    return pl.DataFrame(cursor.fetch_arrow_table()).select(pl.col(name).cast(kind) for name, kind in _KNOWN.items())
 
 
-def _chunks(rows: pl.DataFrame, series: pl.DataFrame, topic_id: str) -> pl.DataFrame:
-    optional = {"qualities": "quality", "stations": "station", "attributes": "attributes"}
+def _chunks(rows: pl.DataFrame, topic_id: str) -> pl.DataFrame:
+    said = {plural: pl.col(one) for plural, one in _OPTIONAL.items() if rows.get_column(one).null_count() < rows.height}
     chunks = (
-        rows.join(series, on=_SERIES_KEY, how="left")
-        .sort("series_id", "event_time", "offset", "index")
+        rows.sort("series_id", "event_time", "offset", "index")
         .group_by("series_id", "day", "partition", maintain_order=True)
         .agg(
             t_min=pl.col("event_time").min(),
@@ -105,11 +103,11 @@ def _chunks(rows: pl.DataFrame, series: pl.DataFrame, topic_id: str) -> pl.DataF
             offsets=pl.col("offset"),
             indexes=pl.col("index"),
             ingested_ats=pl.col("ingested_at"),
-            **{plural: pl.col(one) for plural, one in optional.items()},
+            **said,
+            **{f"has {plural}": one.is_not_null().any() for plural, one in said.items()},
         )
     )
     # A column that says nothing in this chunk is null rather than an array of nulls.
-    return chunks.with_columns(
-        pl.when(pl.col(plural).list.eval(pl.element().is_not_null().any()).list.first()).then(pl.col(plural))
-        for plural in optional
-    ).with_columns(topic_id=pl.lit(topic_id))
+    return chunks.with_columns(pl.when(f"has {plural}").then(plural).alias(plural) for plural in said).select(
+        pl.exclude([f"has {plural}" for plural in said]), topic_id=pl.lit(topic_id)
+    )

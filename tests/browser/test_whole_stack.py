@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from infra.demo.client import Client
 from infra.demo.traffic import body
-from infra.examples import load
+from infra.examples import load, shifted_to_end_at
 from infra.local import dagster, services
 from sensorhouse.settings import Settings
 from sensors_io.reading import ARROW
@@ -46,7 +47,7 @@ def page(house: Settings, chromium: Browser) -> Page:
 def test_readings_and_an_order_go_from_the_api_to_every_page(page: Page, house: Settings) -> None:
     page.goto(services.url(house))
     expect_tile(page, "Readings stored", "0")
-    recording = load("speed_7578")
+    recording = shifted_to_end_at(load("speed_7578"), datetime.now(UTC).replace(microsecond=0))
     with Client(services.url(house), "gateway") as gateway, Client(services.url(house), "ada") as ada:
         assert gateway.upload(body(recording, ARROW), ARROW)["accepted"] == recording.height
         assert ada.order("TMP-100", 3)["status"] == "accepted"

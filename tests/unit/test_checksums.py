@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.checksums import row_checksums, signed, text_keys
+from warehouse.checksums import TextKeys, row_checksums, signed, text_keys
 
 # Checksums are kept: a change of this number breaks every balance of rows that are already there.
 KNOWN = 9_364_991_403_600_966_225
@@ -70,3 +70,9 @@ def test_a_sum_fits_postgres_and_comes_back(checksum: int) -> None:
 def test_texts_that_differ_have_different_keys(rows: list[tuple[str | None, str | None]]) -> None:
     keys = text_keys(pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row"), ["a", "b"])
     assert len(set(keys.to_list())) == len(set(rows))
+
+
+def test_remembered_keys_are_the_same_as_new_ones() -> None:
+    keys = TextKeys(["sensor", "unit"])
+    for rows in (ROWS[:2], ROWS, ROWS.reverse(), ROWS.clear()):
+        assert keys(rows).to_list() == text_keys(rows, ["sensor", "unit"]).to_list()
