@@ -113,7 +113,7 @@ def _of_kafka(
     def pieces() -> Iterator[pl.DataFrame]:
         nonlocal found
         at = dict(starts)
-        reader = SliceReader(kafka.consumer(settings), client, topic, starts)
+        reader = SliceReader(kafka.consumer(settings), client, topic, starts, backlog=ends)
         try:
             while any(offset < ends[partition] for partition, offset in at.items()):
                 read = reader.read(max_messages=settings.slice_rows, max_bytes=settings.slice_bytes, max_age_s=5.0)

@@ -20,8 +20,9 @@ from warehouse.database import connect
 @pytest.fixture
 def drained(settings: Settings) -> Settings:
     """A topic that was drained into both sinks: readings, with and without optional columns, and two dead letters."""
-    brisk = settings.model_copy(update={"linger_s": 0.0, "slice_rows": 100, "lake_flush_s": 0.0})
-    publish_readings(brisk, [*many(300), reading("p", quality=3, station="s", attributes={"a": 1}), reading("q")])
+    brisk = settings.model_copy(update={"linger_s": 0.0, "slice_rows": 50, "lake_flush_s": 0.0})
+    readings = [*many(300), reading("p", quality=3, station="s", attributes={"a": 1}), reading("q")]
+    publish_readings(brisk, readings, per_message=1)
     publish(brisk, brisk.readings_topic, [(b"broken", 0), (b"{}", 1)])
     drain(brisk, feeds(brisk)["readings"], open_lake(brisk), run_id="test")
     return brisk
