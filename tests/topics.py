@@ -1,9 +1,8 @@
-"""What a topic holds, for tests that look, and waiting for what servers do in their own time."""
+"""What a topic holds, for tests that look."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from confluent_kafka import Message, TopicPartition
 
@@ -26,11 +25,3 @@ def messages(settings: Settings, topic: str) -> list[Message]:
         found += [message for message in consumer.consume(wanted, timeout=0.2) if message.error() is None]
     consumer.close()
     return found
-
-
-def until(reached: Callable[[], object], within_s: float = 20.0) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not reached():
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.05)

@@ -12,8 +12,8 @@ from infra.local import kafka, ports
 from infra.local.part import Part
 from sensorhouse.settings import Settings
 from sensors_io.kafka import admin
-from tests.faults.drains import wait_until
 from tests.servers import Server
+from tests.waiting import wait_until
 
 NODES = (1, 2, 3)
 

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -176,14 +175,6 @@ class Drains:
                     started = Drain(self._settings, log, share=share, environment=self._environment)
                     self.all.append(started)
                     self._places[index] = started
-
-
-def wait_until(condition: Callable[[], object], what: str, within_s: float = 60) -> None:
-    """Wait for a condition; fails with `what` when it does not come."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
-        time.sleep(0.02)
 
 
 def _state(pid: int) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.faults.drains import wait_until
+from tests.waiting import wait_until
 
 Match = Callable[[bytes, bytes], bool]
 """Of what a client has just sent, and lately: whether this is the request whose answer is to be lost."""

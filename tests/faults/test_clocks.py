@@ -11,8 +11,8 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from sensorhouse.settings import Settings
 from sensors_io.kafka import admin
 from tests.faults.clocks import set_clock, with_clock
-from tests.faults.drains import wait_until
 from tests.faults.trial import in_a_folder, trial
+from tests.waiting import wait_until
 
 HOUR_MS = 3_600_000
 

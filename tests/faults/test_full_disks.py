@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from infra.local import places, ports, postgres
 from sensorhouse.settings import Settings
 from tests.faults.disks import Disk, small_disk
-from tests.faults.drains import Drains, wait_until
+from tests.faults.drains import Drains
 from tests.faults.trial import in_a_folder, trial
 from tests.servers import Server
+from tests.waiting import wait_until
 from warehouse.database import create_database, migrate
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.faults.drains import wait_until
 from tests.faults.matrix import MATRIX
 from tests.faults.trial import conclude
 from tests.faults.workload import Workload
 from tests.readings import warehouse_rows
 from tests.stack import Stack, new_stack
+from tests.waiting import wait_until
 
 # Seven processes, and runs that take seconds to start.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sensorhouse.settings import Settings
-from tests.faults.drains import Drain, wait_until
+from tests.faults.drains import Drain
 from tests.faults.matrix import MATRIX
 from tests.faults.trial import conclude, trial
 from tests.faults.workload import Workload
+from tests.waiting import wait_until
 from warehouse.steps import Step
 
 # At which of the times that a run reaches the step it is killed: the first, and where it comes again, a later one.

@@ -11,12 +11,13 @@ import pytest
 from sensorhouse.settings import Settings
 from sensors_io.lake import open_lake
 from tests.faults import drain_process
-from tests.faults.drains import Drain, wait_until
+from tests.faults.drains import Drain
 from tests.faults.matrix import MATRIX
 from tests.faults.sessions import end_sessions
 from tests.faults.trial import conclude
 from tests.faults.workload import Workload
 from tests.readings import warehouse_rows
+from tests.waiting import wait_until
 from warehouse.steps import Step
 
 # All but `lake_commits`: there it may still note which version its own last commit was, which is true for ever.

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from sensorhouse.settings import Settings
-from tests.faults.drains import Drains, wait_until
+from tests.faults.drains import Drains
 from tests.faults.matrix import MATRIX, Row
 from tests.faults.verdict import Verdict, drain_quietly, verify
 from tests.faults.workload import Sendings, Workload
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from sensorhouse.settings import Settings
 from sensors_io.balance import balance
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
-from tests.faults.drains import wait_until
 from tests.faults.workload import Sendings
 from tests.readings import lake_rows, readings_of, warehouse_rows
+from tests.waiting import wait_until
 
 Position = tuple[int, int, int]
 

@@ -14,8 +14,8 @@ from confluent_kafka import KafkaError, Message
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from tests.faults.drains import wait_until
 from tests.readings import reading
+from tests.waiting import wait_until
 
 PER_MESSAGE = 3
 SENSORS = 8

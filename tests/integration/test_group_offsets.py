@@ -14,7 +14,7 @@ from sensors_io.group_offsets import GROUP, GroupOffsets
 from sensors_io.lake import open_lake
 from tests.readings import publish, readings_of
 from tests.servers import Servers
-from tests.topics import until
+from tests.waiting import wait_until
 
 
 def offsets(settings: Settings, topic: str) -> dict[int, int]:
@@ -33,7 +33,7 @@ def mirrored(settings: Settings, topic: str, next_offsets: dict[int, int], *, se
             group.mirror(topic, next_offsets)
         return offsets(settings, topic) == seen
 
-    until(is_seen)
+    wait_until(is_seen, within_s=20)
 
 
 def test_mirrored_offsets_are_what_lag_tools_see(settings: Settings) -> None:

@@ -31,7 +31,7 @@ from sensors_io.lag import look
 from sensors_io.lake import open_lake
 from sensors_io.topic_states import topic_state
 from tests.readings import feeds, lake_rows, publish, reading, readings_of, warehouse_rows
-from tests.topics import until
+from tests.waiting import wait_until
 from warehouse import ledger, locks
 from warehouse.database import connect
 from warehouse.locks import Lock
@@ -71,8 +71,8 @@ def make_anew(settings: Settings) -> None:
     client = kafka.admin(settings)
     for gone in client.delete_topics([settings.readings_topic]).values():
         gone.result()
-    until(lambda: is_made(settings))
-    until(lambda: tells_its_ends(settings))
+    wait_until(lambda: is_made(settings), within_s=20)
+    wait_until(lambda: tells_its_ends(settings), within_s=20)
 
 
 def is_made(settings: Settings) -> bool:
@@ -219,7 +219,7 @@ def test_partitions_added_during_a_drain_are_taken_by_the_next(brisk: Settings) 
     client = kafka.admin(brisk)
     with paused_drain(brisk) as go_on:
         client.create_partitions([NewPartitions(brisk.readings_topic, 6)])[brisk.readings_topic].result()
-        until(lambda: len(kafka.describe(client, brisk.readings_topic).partitions) == 6)
+        wait_until(lambda: len(kafka.describe(client, brisk.readings_topic).partitions) == 6, within_s=20)
         put(brisk, named("b", 5), partition=5)
         go_on()
     run(brisk)
@@ -289,7 +289,7 @@ def test_accepting_that_was_killed_between_two_tables_is_finished_by_another(bri
     with pytest.raises(Killed):
         accept_gap(brisk, feed, lake, 0, accepted_by="ada", step=die)
     # The lock ends with the connection, a moment after the killed one's end.
-    until(lambda: not look(brisk, brisk.readings_topic).is_draining)
+    wait_until(lambda: not look(brisk, brisk.readings_topic).is_draining, within_s=20)
     accept_gap(brisk, feed, lake, 0, accepted_by="bob")
     assert not look(brisk, brisk.readings_topic).partitions[0].is_truncated
     assert run(brisk).truncated == []

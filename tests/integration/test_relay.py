@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import orjson
@@ -20,6 +19,7 @@ from sensors_io import order_events, relay
 from tests.api import Api
 from tests.servers import Servers
 from tests.topics import messages
+from tests.waiting import wait_until
 from warehouse.database import connect
 
 
@@ -34,13 +34,6 @@ def relaying(settings: Settings) -> Iterator[None]:
         stopping.set()
         thread.join(30)
         assert not thread.is_alive()
-
-
-def until(holds: Callable[[], bool], *, within_s: float = 30) -> None:
-    give_up_at = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < give_up_at, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def unpublished(settings: Settings) -> int:
@@ -82,7 +75,7 @@ async def test_every_event_is_published_once_in_order_and_as_consumers_read_it(a
     for _ in range(5):
         await order_with_steps(api, "routed", "in_production", "in_test")
     with relaying(api.settings):
-        until(lambda: unpublished(api.settings) == 0)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
     found = published(api.settings)
     assert len(found) == 20
     assert_every_event_in_order(api.settings)
@@ -94,9 +87,9 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(api: Api) ->
     with relaying(api.settings):
         with relaying(api.settings):
             await order_with_steps(api, "routed")
-            until(lambda: unpublished(api.settings) == 0)
+            wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
         await order_with_steps(api, "routed")
-        until(lambda: unpublished(api.settings) == 0)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
     assert len(published(api.settings)) == 4
     assert_every_event_in_order(api.settings)
 
@@ -104,12 +97,12 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(api: Api) ->
 async def test_nothing_is_lost_while_kafka_is_away(api: Api, servers: Servers) -> None:
     with relaying(api.settings):
         await order_with_steps(api)
-        until(lambda: unpublished(api.settings) == 0)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
         servers.kafka.kill()
         await order_with_steps(api, "routed", "in_production")
         assert unpublished(api.settings) == 3
         servers.kafka.start()
-        until(lambda: unpublished(api.settings) == 0, within_s=60)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=60)
     assert_every_event_in_order(api.settings)
 
 
@@ -119,7 +112,7 @@ async def test_nothing_is_lost_while_postgres_is_away(api: Api, servers: Servers
         servers.postgres.kill()
         servers.postgres.start()
         await order_with_steps(api, "routed")
-        until(lambda: unpublished(api.settings) == 0)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
     assert_every_event_in_order(api.settings)
 
 
@@ -133,7 +126,7 @@ async def test_the_process_ends_when_told(api: Api, end: signal.Signals) -> None
     process = start_relay(api.settings)
     try:
         await order_with_steps(api)
-        until(lambda: unpublished(api.settings) == 0)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
         os.kill(process.pid, end)
         assert process.wait(10) == 0
     finally:
