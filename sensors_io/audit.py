@@ -11,6 +11,7 @@ from sensorhouse.settings import Settings
 from sensors_io import kafka
 from sensors_io.feeds import DEAD_LETTERS, Feed, dead_letter_checksums
 from sensors_io.lake import Lake, mark
+from sensors_io.read_ahead import PART_BYTES, PART_MESSAGES
 from sensors_io.slices import SliceReader
 from warehouse.stored import Stored, at_one_moment
 
@@ -116,7 +117,7 @@ def _of_kafka(
         reader = SliceReader(kafka.consumer(settings), client, topic, starts, backlog=ends)
         try:
             while any(offset < ends[partition] for partition, offset in at.items()):
-                read = reader.read(max_messages=settings.slice_rows, max_bytes=settings.slice_bytes, max_age_s=5.0)
+                read = reader.read(max_messages=PART_MESSAGES, max_bytes=PART_BYTES, max_age_s=5.0)
                 if read is None:
                     return
                 at |= {partition: covered.end for partition, covered in read.ranges.items()}

@@ -15,11 +15,12 @@ from sensors_io.reading import ARROW, JSON, NDJSON, REJECTED, WHOLE_MESSAGE, Dec
 def decode(messages: Sequence[bytes], content_types: Sequence[str]) -> Decoded:
     """Decode messages of mixed content types; whatever the bytes are, this returns."""
     parts: list[Decoded] = []
-    if arrow := _of(content_types, {ARROW}):
+    kinds = set(content_types)
+    if arrow := _of(content_types, kinds, kinds & {ARROW}):
         parts.append(decode_arrow(messages, arrow))
-    if json := _of(content_types, {JSON, NDJSON}):
+    if json := _of(content_types, kinds, kinds & {JSON, NDJSON}):
         parts.append(decode_json(messages, content_types, json))
-    if strange := _of(content_types, set(content_types) - {ARROW, JSON, NDJSON}):
+    if strange := _of(content_types, kinds, kinds - {ARROW, JSON, NDJSON}):
         parts.append(all_rejected((at, "unknown content type") for at in strange))
     if len(parts) == 1:
         return parts[0]
@@ -29,14 +30,13 @@ def decode(messages: Sequence[bytes], content_types: Sequence[str]) -> Decoded:
     )
 
 
-def _of(content_types: Sequence[str], kinds: set[str]) -> Sequence[int]:
-    """Where the content type is one of these."""
-    found = kinds.intersection(content_types)
-    if not found:
+def _of(content_types: Sequence[str], kinds: set[str], wanted: set[str]) -> Sequence[int]:
+    """Where the content type, which is one of `kinds`, is one of the wanted."""
+    if not wanted:
         return ()
-    if len(found) == len(set(content_types)):
+    if wanted == kinds:
         return range(len(content_types))
-    return [at for at, kind in enumerate(content_types) if kind in found]
+    return [at for at, kind in enumerate(content_types) if kind in wanted]
 
 
 def decode_upload(body: bytes, content_type: str) -> Decoded:

@@ -14,6 +14,7 @@ from sensors_io.balance import balance
 from sensors_io.drained import Drained
 from sensors_io.feeds import Feed
 from sensors_io.lake import Lake
+from sensors_io.memory import lean
 from sensors_io.read_ahead import ReadAhead
 from sensors_io.sinks import Sinks
 from sensors_io.slices import SliceReader
@@ -25,6 +26,8 @@ from warehouse.steps import AtStep, Step, no_step
 
 # A drain may live for an hour; those who look at its asset want to see that it moves.
 REPORT_EVERY_S = 60.0
+# A run begins with small slices, each larger than the one before, so that the sinks soon have something to do.
+_FIRST_ROWS = 50_000
 # How old, of a slice's age, a part of it may be.
 _PART_OF_SLICE = 0.2
 # A drain that shall not linger still gives the broker so long to answer, and for what is known to be there this long.
@@ -67,7 +70,7 @@ def drain(
     client = kafka.admin(settings)
     topic = kafka.describe(client, feed.topic)
     step(Step.TOPIC_DESCRIBED)
-    with connect(settings.database_url, autocommit=True) as connection:
+    with connect(settings.database_url, autocommit=True) as connection, lean():
         mine = _take(connection, topic, share)
         step(Step.PARTITIONS_LOCKED)
         drained = Drained(partitions=mine)
@@ -126,8 +129,10 @@ def _run(
     step: AtStep,
 ) -> None:
     began = busy = since = time.monotonic()
+    most_rows = min(_FIRST_ROWS, settings.slice_rows)
     reading = ReadAhead(
         reader,
+        feed.decode,
         max_messages=settings.slice_rows,
         max_bytes=settings.slice_bytes,
         max_age_s=settings.slice_s * _PART_OF_SLICE,
@@ -136,9 +141,10 @@ def _run(
         while not stopped() and time.monotonic() - began < settings.max_run_s:
             linger_s = _BACKLOG_WITHIN_S if reader.is_behind else settings.linger_s
             left_s = max(busy + linger_s - time.monotonic(), _SHORTEST_LOOK_S)
-            batch = _next_batch(ahead, reader, feed, settings, min(settings.slice_s, left_s), step)
+            batch = _next_batch(ahead, reader, feed, settings, most_rows, min(settings.slice_s, left_s), step)
             if batch:
                 busy = time.monotonic()
+                most_rows = min(2 * most_rows, settings.slice_rows)
                 sinks.write(batch)
                 drained.count(batch)
             elif time.monotonic() - busy >= linger_s:
@@ -153,9 +159,15 @@ def _run(
 
 
 def _next_batch(
-    ahead: ReadAhead, reader: SliceReader, feed: Feed, settings: Settings, patience_s: float, step: AtStep
+    ahead: ReadAhead,
+    reader: SliceReader,
+    feed: Feed,
+    settings: Settings,
+    most_rows: int,
+    patience_s: float,
+    step: AtStep,
 ) -> Batch | None:
-    """The next slice, decoded part by part as it is read; None when nothing came within `patience_s`."""
+    """The next slice, which comes part by part; None when nothing came within `patience_s`."""
     part = ahead.get(patience_s)
     if part is None:
         return None
@@ -164,15 +176,15 @@ def _next_batch(
     rows = size = 0
     while part:
         step(Step.SLICE_READ)
-        decoded = feed.decode(part)
-        parts.append(decoded)
-        rows += decoded.rows.height + decoded.dead.height
-        size += part.messages.size_bytes
+        parts.append(part.batch)
+        rows += part.batch.rows.height + part.batch.dead.height
+        size += part.size_bytes
         left_s = deadline - time.monotonic()
-        if part.ends_backlog or rows >= settings.slice_rows or size >= settings.slice_bytes or left_s <= 0:
+        if part.ends_backlog or rows >= most_rows or size >= settings.slice_bytes or left_s <= 0:
             break
         part = ahead.get(left_s)
+    batch = feed.finish(merged(parts))
     step(Step.SLICE_DECODED)
     reader.confirm()
     step(Step.TOPIC_CONFIRMED)
-    return merged(parts)
+    return batch

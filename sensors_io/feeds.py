@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -19,13 +19,15 @@ from sensors_io.validation import judge
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
 from warehouse.checksums import TextKeys, row_checksums
 from warehouse.load import Store
-from warehouse.stores import SERIES, ReadingStore, store_order_events
+from warehouse.stores import SERIES, OrderEventStore, ReadingStore
 
 Decode = Callable[[Slice], Batch]
+"""A slice, or a part of one, to rows and dead letters without checksums."""
+
+Finish = Callable[[Batch], Batch]
+"""Adds to a whole slice what a Batch has beyond what was decoded."""
 
 _LAKE_POSITION = {"topic_id": pl.String(), **POSITION, "ingest_day": pl.Date()}
-# Bytes of messages that are decoded at once. Junk can be forty times as large decoded, until it is counted out.
-_DECODED_TOGETHER_BYTES = 8 << 20
 _LONGEST_PAYLOAD = 1 << 20
 _SERIES_KEYS = TextKeys(SERIES)
 # Of a key that every dead letter of a message repeats; keys are names of sensors.
@@ -39,6 +41,7 @@ class Feed:
     name: str
     topic: str
     decode: Decode
+    finish: Finish
     lake_table: str
     lake_schema: pl.Schema
     warehouse_table: str
@@ -58,10 +61,11 @@ def orders_feed(settings: Settings) -> Feed:
         "orders",
         settings.orders_topic,
         decode_order_events,
+        finish_order_events,
         "raw_orders",
         RAW_ORDERS_SCHEMA,
         "raw_orders",
-        store_order_events,
+        OrderEventStore(),
         order_checksums,
     )
 
@@ -71,7 +75,8 @@ def readings_feed(settings: Settings, *, sensor_types: Collection[str]) -> Feed:
     return Feed(
         "readings",
         settings.readings_topic,
-        partial(decode_readings, sensor_types=sensor_types, hot_days=settings.hot_days),
+        partial(decode_readings, sensor_types=sensor_types),
+        partial(finish_readings, hot_days=settings.hot_days),
         "raw_readings",
         RAW_READINGS_SCHEMA,
         "reading_chunks",
@@ -88,7 +93,7 @@ def feeds(settings: Settings, *, sensor_types: Collection[str]) -> dict[str, Fee
 
 def reading_checksums(rows: pl.DataFrame) -> pl.Series:
     """The checksum of each raw reading: where it came from and everything it says."""
-    known = rows.get_column("series_key") if "series_key" in rows.columns else _SERIES_KEYS(rows)
+    known = rows.get_column("series_key") if "series_key" in rows.columns else _SERIES_KEYS(rows).get_column("key")
     return row_checksums(
         rows,
         keys=[known],
@@ -110,41 +115,35 @@ def dead_letter_checksums(rows: pl.DataFrame) -> pl.Series:
     return row_checksums(rows, texts=[("reason",), ("payload",)], numbers=numbers)
 
 
-def decode_readings(read: Slice, *, sensor_types: Collection[str], hot_days: int) -> Batch:
-    """Decode and judge a slice of readings; what is not taken is dead."""
+def decode_readings(read: Slice, *, sensor_types: Collection[str]) -> Batch:
+    """Decode and judge readings, in the order of their messages; what is not taken is dead.
+
+    Junk can be forty times as large decoded, until it is counted out: the slice should be a part of a few MiB.
+    """
     began = time.monotonic()
     messages = read.messages.frame()
     positions = _positions(messages)
-    parts = [_readings(read, messages, positions, part, sensor_types) for part in _parts(messages)]
-    rows, rejected = (pl.concat(frames, rechunk=True) for frames in zip(*parts, strict=True))
-    is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
-    keyed = rows.drop("message").with_columns(_SERIES_KEYS(rows).alias("series_key"))
-    checked = keyed.with_columns(reading_checksums(keyed), is_cold=is_cold)
-    return _batch(read, messages, positions, checked, rejected, began)
-
-
-def _parts(messages: pl.DataFrame) -> list[slice]:
-    """Where to cut the messages, so that what they might decode to is bounded."""
-    sizes = messages.get_column("bytes").cast(pl.Int64)
-    ends = (sizes.cum_sum() // _DECODED_TOGETHER_BYTES).rle().struct.field("len").cum_sum().to_list() or [0]
-    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _readings(
-    read: Slice, messages: pl.DataFrame, positions: pl.DataFrame, part: slice, sensor_types: Collection[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The good readings of some of the messages, with where they came from, and the rest as REJECTED."""
-    decoded = codecs.decode(read.messages.values[part], read.messages.content_types[part])
-    there = positions[part]
-    located = decoded.readings.hstack(there.drop("message")[decoded.readings.get_column("message")])
+    decoded = codecs.decode(read.messages.values, read.messages.content_types)
+    found = decoded.readings
+    if not found.get_column("message").is_sorted():
+        found = found.sort("message", "index")
+    located = found.hstack(positions.drop("message")[found.get_column("message")])
     rows, refused = judge(located, sensor_types=sensor_types, seen_at=pl.col("ingested_at"))
-    rejected = refusals(decoded.rejected, refused, messages.get_column("bytes")[part])
-    in_slice = pl.col("message") + pl.lit(part.start, pl.UInt32)
-    return rows.with_columns(in_slice), rejected.with_columns(in_slice)
+    rejected = refusals(decoded.rejected, refused, messages.get_column("bytes"))
+    return _batch(read, messages, positions, rows.drop("message"), rejected, began)
+
+
+def finish_readings(batch: Batch, *, hot_days: int) -> Batch:
+    """Tell cold readings, number the slice's series (`series`), and add checksums."""
+    began = time.monotonic()
+    keys = _SERIES_KEYS(batch.rows)
+    keyed = batch.rows.with_columns(series=keys.get_column("number"), series_key=keys.get_column("key"))
+    is_cold = pl.col("event_time").dt.date() < pl.col("ingested_at").dt.date() - timedelta(days=hot_days)
+    return _checked(batch, keyed.with_columns(reading_checksums(keyed), is_cold=is_cold), began)
 
 
 def decode_order_events(read: Slice) -> Batch:
-    """Decode a slice of order events; what is not one is dead."""
+    """Decode order events; what is not one is dead."""
     began = time.monotonic()
     messages = read.messages.frame()
     positions = _positions(messages)
@@ -153,9 +152,14 @@ def decode_order_events(read: Slice) -> Batch:
         index=pl.lit(0, dtype=pl.Int32)
     )
     whole = pl.lit(WHOLE_MESSAGE, dtype=pl.Int32)
-    checked = rows.drop("message").with_columns(order_checksums(rows), is_cold=pl.lit(False))
     refused = rejected.select("message", whole.alias("index"), "reason", payload=pl.lit(None, pl.Binary))
-    return _batch(read, messages, positions, checked, refused, began)
+    return _batch(read, messages, positions, rows.drop("message"), refused, began)
+
+
+def finish_order_events(batch: Batch) -> Batch:
+    """Add checksums; no order event is cold."""
+    began = time.monotonic()
+    return _checked(batch, batch.rows.with_columns(order_checksums(batch.rows), is_cold=pl.lit(False)), began)
 
 
 def _positions(messages: pl.DataFrame) -> pl.DataFrame:
@@ -199,10 +203,16 @@ def _batch(
         ranges=read.ranges,
         messages=messages,
         rows=rows,
-        dead=dead.with_columns(dead_letter_checksums(dead)),
+        dead=dead,
         read_s=read.read_s,
         decode_s=time.monotonic() - began,
     )
+
+
+def _checked(batch: Batch, rows: pl.DataFrame, began: float) -> Batch:
+    """The batch with these rows, and its dead letters' checksums."""
+    dead = batch.dead.with_columns(dead_letter_checksums(batch.dead))
+    return replace(batch, rows=rows, dead=dead, decode_s=batch.decode_s + time.monotonic() - began)
 
 
 def _dead_letters(read: Slice, positions: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:

@@ -20,10 +20,9 @@ from sensors_io.json_careful import decode_carefully
 from sensors_io.reading import ARROW_SCHEMA, JSON, NDJSON, READING, Decoded, Rejection, as_rejected, no_readings
 from sensors_io.times import parse_times, plain_times
 
-# As JSON has it: times are text, and `attributes`, which can be any object, is left to the careful way.
-_FIELDS = [
-    pa.field(f.name, pa.string() if f.name == "event_time" else f.type) for f in ARROW_SCHEMA if f.name != "attributes"
-]
+# As JSON has it: times are text, and `attributes`, which can be any object, is left to the careful way unless null.
+_AS_JSON = {"event_time": pa.string(), "attributes": pa.null()}
+_FIELDS = [pa.field(field.name, _AS_JSON.get(field.name, field.type)) for field in ARROW_SCHEMA]
 _OBJECTS = pa.schema(_FIELDS)
 _ARRAYS = pa.schema([("m", pa.int64()), ("readings", pa.list_(pa.struct(_FIELDS)))])
 _ENVELOPE = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"readings"[ \t\r\n]*:')
@@ -189,7 +188,8 @@ def _parse(body: bytes, schema: pa.Schema, *, block_bytes: int) -> pa.Table | No
     if body[:1] != b"{" or b"\0" in body:
         return None
     try:
-        body.decode()
+        if not body.isascii():
+            body.decode()
         return pa.json.read_json(
             cast("Any", pa.BufferReader(body)),
             read_options=pa.json.ReadOptions(block_size=block_bytes, use_threads=False),

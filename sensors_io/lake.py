@@ -9,7 +9,15 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Schema,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
@@ -120,6 +128,7 @@ class MarkedTable:
         self._lake, self.name, self._schema = lake, name, schema
         self._topic, self._topic_id = topic, topic_id
         self._handle = lake.create(name, schema, partition_by=partition_by)
+        self._writing = _writing(schema)
         self._commits = 0
         self.next_offsets: dict[int, int] = {}
 
@@ -152,7 +161,13 @@ class MarkedTable:
         )
         for _ in range(_TRIES):
             try:
-                write_deltalake(self._handle, self._stream(rows), mode="append", commit_properties=properties)
+                write_deltalake(
+                    self._handle,
+                    self._stream(rows),
+                    mode="append",
+                    commit_properties=properties,
+                    writer_properties=self._writing,
+                )
             except (DeltaError, OSError) as error:
                 if not self._landed(ends, error):
                     continue
@@ -237,6 +252,18 @@ def _app_id(topic_id: str, partition: int) -> str:
 def _missing(handle: DeltaTable, schema: pl.Schema) -> list[str]:
     held = {column.name for column in handle.schema().fields}
     return [name for name in schema.names() if name not in held]
+
+
+def _writing(schema: pl.Schema) -> WriterProperties:
+    """How Parquet is written: numbers as differences, which come out smaller than a dictionary of them and sooner."""
+    alike = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+    apart = ColumnProperties(dictionary_enabled=False)
+    kinds = {
+        name: apart if kind.is_float() else alike
+        for name, kind in schema.items()
+        if kind.is_numeric() or kind == pl.Datetime("us", "UTC")
+    }
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=kinds)
 
 
 def _arrow_schema(schema: pl.Schema) -> pa.Schema:

@@ -18,7 +18,7 @@ from warehouse import ledger
 from warehouse.batches import Batch, merged
 from warehouse.database import connect
 from warehouse.ledger import LakeCommit
-from warehouse.load import Loader
+from warehouse.load import Loader, Prepared
 from warehouse.steps import AtStep, Step
 
 
@@ -30,14 +30,17 @@ class Sinks:
     ) -> None:
         self._settings, self._topic, self._drained, self._step = settings, topic, drained, step
         self._feed, self._group = feed, GroupOffsets(settings)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
+        raw, dead = (
+            self._threads.submit(
+                MarkedTable, lake, name, schema, partition_by=["ingest_day"], topic=topic.name, topic_id=topic.id
+            )
+            for name, schema in ((feed.lake_table, feed.lake_schema), (DEAD_LETTERS, DEAD_LETTERS_SCHEMA))
+        )
         self._loader = Loader(
             settings.database_url, topic=topic.name, topic_id=topic.id, store=feed.store, run_id=run_id, step=step
         )
-        self._raw, self._dead = (
-            MarkedTable(lake, name, schema, partition_by=["ingest_day"], topic=topic.name, topic_id=topic.id)
-            for name, schema in ((feed.lake_table, feed.lake_schema), (DEAD_LETTERS, DEAD_LETTERS_SCHEMA))
-        )
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
+        self._raw, self._dead = raw.result(), dead.result()
         self._loading: Future[None] | None = None
         self._flushing: Future[None] | None = None
         self._pending: list[Batch] = []
@@ -57,8 +60,9 @@ class Sinks:
 
     def write(self, batch: Batch) -> None:
         """Hand a batch to both sinks; waits while the warehouse still writes the one before."""
+        prepared = self._loader.prepare(batch)
         _settle(self._loading)
-        self._loading = self._threads.submit(self._load, batch)
+        self._loading = self._threads.submit(self._load, prepared)
         if not self._pending:
             self._pending_since = time.monotonic()
         self._pending.append(batch)
@@ -91,10 +95,10 @@ class Sinks:
         pending, self._pending = self._pending, []
         self._flushing = self._threads.submit(self._commit, pending)
 
-    def _load(self, batch: Batch) -> None:
+    def _load(self, prepared: Prepared) -> None:
         began = time.monotonic()
-        self._loader.load(batch)
-        self._drained.note_loaded(batch)
+        self._loader.load(prepared)
+        self._drained.note_loaded(prepared.batch)
         self._drained.load_s += time.monotonic() - began
 
     def _commit(self, pending: list[Batch]) -> None:

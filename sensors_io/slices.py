@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import cast
 
 import polars as pl
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from sensorhouse.errors import DependencyDown, TopicRecreated
 from sensors_io import kafka
 from sensors_io.kafka import Topic
+from sensors_io.memory import without_garbage_collection
 from sensors_io.reading import JSON
 from warehouse.batches import MESSAGES, Range
 
@@ -24,6 +24,8 @@ _BATCH = 10_000
 # What a message is taken to weigh until some were seen.
 _MESSAGE_BYTES = 16 << 10
 _LONGEST_HEADER = 128
+# Of a timestamp, which says first whose it is.
+_MILLISECONDS = itemgetter(1)
 # How long the broker may take to say which topic it was that a slice came from, before nothing is made of the slice.
 _CONFIRM_WITHIN_S = 30.0
 _CONFIRM_AGAIN_S = 0.5
@@ -50,7 +52,7 @@ class Messages:
         offsets = cast("list[int]", list(map(Message.offset, messages)))
         self._partitions += partitions
         self._offsets += offsets
-        self._stamps += [stamp for _, stamp in map(Message.timestamp, messages)]
+        self._stamps += map(_MILLISECONDS, map(Message.timestamp, messages))
         self.values += [value or b"" for value in map(Message.value, messages)]
         self.keys += cast("list[bytes | None]", list(map(Message.key, messages)))
         self._add_headers(list(map(Message.headers, messages)))
@@ -176,7 +178,7 @@ class SliceReader:
             fitting = (max_bytes - read.size_bytes) // self._message_bytes + 1
             wanted = min(_BATCH, max_messages - len(read.values), fitting)
             got = self._consumer.consume(wanted, timeout=min(left, 0.1))
-            if any(error is not None for error in map(Message.error, got)):
+            if any(map(Message.error, got)):
                 for message in got:
                     self._note(message, read.ends)
                 got = [message for message in got if message.error() is None]
@@ -215,15 +217,3 @@ def printable(text: str) -> str | None:
 def _plain(content_type: object) -> str:
     text = content_type.decode(errors="replace") if isinstance(content_type, bytes) else str(content_type)
     return text.split(";")[0].strip().lower()
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Look for no cycles meanwhile: hundreds of thousands of short-lived messages would have all be searched often."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -51,9 +51,9 @@ class Range:
 class Batch:
     """A decoded slice.
 
-    `rows` has the feed's columns, POSITION, `checksum` (UInt64) and `is_cold` (whether the warehouse does without it);
-    `dead` has DEAD_LETTER and `checksum`; `messages` has MESSAGES, of every message that was read. `read_s` and
-    `decode_s` are how long it took to come to this.
+    `rows` has the feed's columns and POSITION, `dead` has DEAD_LETTER, `messages` has MESSAGES, of every message that
+    was read. Once the slice is whole, `rows` and `dead` have `checksum` (UInt64) as well, and `rows` has `is_cold`:
+    whether the warehouse does without it. `read_s` and `decode_s` are how long it took to come to this.
     """
 
     topic: str

@@ -55,26 +55,28 @@ class TextKeys:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
-        self._known = pl.DataFrame(schema={**dict.fromkeys(names, pl.String), "key": pl.UInt64})
+        self._known = pl.DataFrame(schema={**dict.fromkeys(names, pl.String), "key": pl.UInt64, "number": pl.UInt32})
 
-    def __call__(self, rows: pl.DataFrame) -> pl.Series:
-        """A UInt64 per row."""
-        found = self._look_up(rows)
-        if found.null_count():
-            new = rows.select(self._names).filter(found.is_null()).unique()
-            # Whoever sends ever new texts costs time, not memory.
-            known = self._known if self._known.height < _MOST_KNOWN else self._known.clear()
-            self._known = pl.concat([known, new.with_columns(text_keys(new, self._names).alias("key"))], rechunk=True)
-            found = self._look_up(rows)
-            if found.null_count():
-                return text_keys(rows, self._names)
+    def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Per row `key`, and `number`: the same for rows of this call whose texts are the same, and only for those."""
+        texts, known = rows.select(self._names), self._known
+        found = self._look_up(texts, known)
+        if found.get_column("key").null_count():
+            if known.height >= _MOST_KNOWN:
+                # Whoever sends ever new texts costs time, not memory.
+                known = known.clear()
+                new = texts.unique()
+            else:
+                new = texts.filter(found.get_column("key").is_null()).unique()
+            numbers = pl.int_range(known.height, known.height + new.height, dtype=pl.UInt32)
+            keyed = new.with_columns(text_keys(new, self._names).alias("key"), number=numbers)
+            self._known = known = pl.concat([known, keyed], rechunk=True)
+            found = self._look_up(texts, known)
         return found
 
-    def _look_up(self, rows: pl.DataFrame) -> pl.Series:
-        joined = rows.select(self._names).join(
-            self._known, on=self._names, how="left", nulls_equal=True, maintain_order="left"
-        )
-        return joined.get_column("key")
+    def _look_up(self, texts: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+        joined = texts.join(known, on=self._names, how="left", nulls_equal=True, maintain_order="left")
+        return joined.select("key", "number")
 
 
 def signed(checksum: int) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import pyarrow as pa
 
 from sensorhouse.errors import DependencyDown, Fenced, MarkMissing
 from warehouse.batches import DEAD_LETTER, Batch
@@ -18,8 +20,24 @@ from warehouse.steps import AtStep, Step, no_step
 Cursor = Any
 """ADBC's, whose methods carry no types."""
 
-Store = Callable[[Cursor, Batch], None]
-"""Writes a batch's rows within the open transaction."""
+
+class Store(Protocol):
+    """How a feed's rows lie in the warehouse."""
+
+    def prepare(self, batch: Batch) -> Any:
+        """What is to be written of a batch: all that can be done before its transaction begins."""
+
+    def write(self, cursor: Cursor, rows: Any) -> None:
+        """Write what was prepared, within the open transaction."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch, and what its store made of it."""
+
+    batch: Batch
+    rows: Any
+
 
 _INCOMING = """
 create temp table if not exists incoming_ranges (
@@ -65,6 +83,7 @@ from incoming_ranges
 
 # A drain that lies still within its transaction holds rows of the ledger: no heir waits longer for them than this.
 _STILL_S = 30
+_PIECE_ROWS = 500
 
 
 class Loader:
@@ -110,17 +129,23 @@ class Loader:
             self._connection.commit()
         return dict(self.next_offsets)
 
-    def load(self, batch: Batch) -> None:
+    def prepare(self, batch: Batch) -> Prepared:
+        """Make a batch ready to be loaded; may be done while the one before is being loaded."""
+        return Prepared(batch, self._store.prepare(batch))
+
+    def load(self, prepared: Prepared) -> None:
         """Load what the warehouse has not got of a batch; all of it or nothing.
 
         Raises `Fenced` when another drain moved the ledger, `OffsetGap` when the batch starts too late.
         """
-        batch = batch.trimmed(self.next_offsets)
+        batch = prepared.batch.trimmed(self.next_offsets)
         if not batch.ranges:
             return
+        if batch is not prepared.batch:
+            prepared = self.prepare(batch)
         try:
             with self._connection.cursor() as cursor:
-                self._write(cursor, batch)
+                self._write(cursor, prepared)
             self._connection.commit()
             self._step(Step.WAREHOUSE_COMMITTED)
         except adbc_driver_manager.Error as error:
@@ -136,8 +161,8 @@ class Loader:
         """Close the connection; what was not committed is gone."""
         self._connection.close()
 
-    def _write(self, cursor: Cursor, batch: Batch) -> None:
-        began = time.monotonic()
+    def _write(self, cursor: Cursor, prepared: Prepared) -> None:
+        began, batch = time.monotonic(), prepared.batch
         ours = {"topic_id": pl.lit(self._topic_id), "run_id": pl.lit(self._run_id)}
         ingest(cursor, "incoming_ranges", batch.counts().with_columns(**ours), temp=True)
         # The ledger first: its row lock makes a second writer wait here, and then find that it lost.
@@ -145,7 +170,7 @@ class Loader:
         if len(cursor.fetchall()) != len(batch.ranges):
             raise Fenced(f"{self._topic}: another drain moved the ledger past {dict(self.next_offsets)}")
         self._step(Step.LEDGER_ADVANCED)
-        self._store(cursor, batch)
+        self._store.write(cursor, prepared.rows)
         self._step(Step.ROWS_COPIED)
         if batch.dead.height:
             named = {"topic_id": pl.lit(self._topic_id), "topic": pl.lit(self._topic)}
@@ -183,4 +208,6 @@ def ingest(cursor: Cursor, table: str, frame: pl.DataFrame, *, temp: bool = Fals
     """COPY a frame's columns to the table's of the same names."""
     # One chunk a column: the driver aborts the process on columns that are chunked differently.
     data = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    cursor.adbc_ingest(table, data, mode="append", temporary=temp)
+    # The driver sends piece by piece: the server is at work on one while the next is put together.
+    pieces = pa.RecordBatchReader.from_batches(data.schema, data.to_batches(max_chunksize=_PIECE_ROWS))
+    cursor.adbc_ingest(table, pieces, mode="append", temporary=temp)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from warehouse.batches import Batch
@@ -17,15 +19,80 @@ SERIES = ("sensor_id", "sensor_type", "metric", "unit")
 _KNOWN = pl.Schema({**dict.fromkeys(SERIES, pl.String()), "series_id": pl.Int32()})
 
 
-def touch_keys(cursor: Cursor, batch: Batch, keys: pl.DataFrame) -> None:
-    """Record partition keys (day, sensor_type, partition) that the batch's rows belong to."""
+class OrderEventStore:
+    """Stores order events, one row each."""
+
+    def prepare(self, batch: Batch) -> pl.DataFrame:
+        """The rows of the table `raw_orders`."""
+        return batch.rows.select(_ORDER_EVENT).with_columns(topic_id=pl.lit(batch.topic_id))
+
+    def write(self, cursor: Cursor, rows: pl.DataFrame) -> None:
+        """Write the rows."""
+        if rows.height:
+            ingest(cursor, "raw_orders", rows)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """A batch's readings as chunks, the series that they are of, and the partition keys that the whole batch touches.
+
+    `chunks` and `series` have `series`, the series' number within the batch; `series` has SERIES as well. `keys` are
+    by topic partition, with the offset that it is touched up to.
+    """
+
+    chunks: pl.DataFrame
+    series: pl.DataFrame
+    keys: pl.DataFrame
+
+
+class ReadingStore:
+    """Stores readings as chunks: one row per series, event day and partition, with arrays in step."""
+
+    def __init__(self) -> None:
+        self._known = _KNOWN.to_frame()
+
+    def prepare(self, batch: Batch) -> Chunks:
+        """The chunks of what is not cold."""
+        rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
+        hot = rows.filter(~pl.col("is_cold")) if rows.get_column("is_cold").any() else rows
+        return Chunks(
+            chunks=_chunks(hot, batch.topic_id),
+            series=hot.select("series", *SERIES).unique("series"),
+            keys=_keys(batch, rows),
+        )
+
+    def write(self, cursor: Cursor, rows: Chunks) -> None:
+        """Write the chunks, and record the keys."""
+        if rows.chunks.height:
+            numbered = rows.chunks.join(self._numbered(cursor, rows.series), on="series", how="left").drop("series")
+            ingest(cursor, "reading_chunks", numbered)
+        if rows.keys.height:
+            _touch(cursor, rows.keys)
+
+    def _numbered(self, cursor: Cursor, series: pl.DataFrame) -> pl.DataFrame:
+        """Per series, its `series_id`; those that are new get one."""
+        numbered = series.join(self._known, on=SERIES, how="left")
+        if numbered.get_column("series_id").null_count():
+            new = numbered.filter(pl.col("series_id").is_null()).select(SERIES)
+            self._known = pl.concat([self._known, _learn(cursor, new)], rechunk=True)
+            numbered = series.join(self._known, on=SERIES, how="left")
+        return numbered.select("series", "series_id")
+
+
+def _keys(batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
+    """The partition keys that the batch's rows belong to."""
     ends = pl.DataFrame(
         [(partition, covered.end) for partition, covered in batch.ranges.items()],
         schema={"partition": pl.Int32, "end_offset": pl.Int64},
         orient="row",
     )
-    touched = keys.unique().join(ends, on="partition").with_columns(topic_id=pl.lit(batch.topic_id))
-    ingest(cursor, "incoming_keys", touched, temp=True)
+    touched = rows.select("day", "sensor_type", "partition").unique()
+    return touched.join(ends, on="partition").with_columns(topic_id=pl.lit(batch.topic_id))
+
+
+def _touch(cursor: Cursor, keys: pl.DataFrame) -> None:
+    """Record that the keys were touched."""
+    ingest(cursor, "incoming_keys", keys, temp=True)
     cursor.execute(
         """
         insert into touched_keys (day, sensor_type, topic_id, partition, end_offset)
@@ -36,38 +103,6 @@ def touch_keys(cursor: Cursor, batch: Batch, keys: pl.DataFrame) -> None:
             touched_at = now()
         """
     )
-
-
-def store_order_events(cursor: Cursor, batch: Batch) -> None:
-    """Store a batch of order events, one row each."""
-    if batch.rows.height:
-        ingest(cursor, "raw_orders", batch.rows.select(_ORDER_EVENT).with_columns(topic_id=pl.lit(batch.topic_id)))
-
-
-class ReadingStore:
-    """Stores readings as chunks: one row per series, event day and partition, with arrays in step."""
-
-    def __init__(self) -> None:
-        self._known = _KNOWN.to_frame()
-
-    def __call__(self, cursor: Cursor, batch: Batch) -> None:
-        """Write the chunks of what is not cold, and the partition keys that the whole batch touches."""
-        if not batch.rows.height:
-            return
-        rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
-        hot = rows.filter(~pl.col("is_cold")) if rows.get_column("is_cold").any() else rows
-        if hot.height:
-            ingest(cursor, "reading_chunks", _chunks(self._numbered(cursor, hot), batch.topic_id))
-        touch_keys(cursor, batch, rows.select("day", "sensor_type", "partition"))
-
-    def _numbered(self, cursor: Cursor, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with `series_id`; series that are new get one."""
-        numbered = rows.join(self._known, on=SERIES, how="left")
-        if numbered.get_column("series_id").null_count():
-            new = numbered.filter(pl.col("series_id").is_null()).select(SERIES).unique()
-            self._known = pl.concat([self._known, _learn(cursor, new)], rechunk=True)
-            numbered = rows.join(self._known, on=SERIES, how="left")
-        return numbered
 
 
 def _learn(cursor: Cursor, new: pl.DataFrame) -> pl.DataFrame:
@@ -93,8 +128,9 @@ def _learn(cursor: Cursor, new: pl.DataFrame) -> pl.DataFrame:
 def _chunks(rows: pl.DataFrame, topic_id: str) -> pl.DataFrame:
     said = {plural: pl.col(one) for plural, one in _OPTIONAL.items() if rows.get_column(one).null_count() < rows.height}
     chunks = (
-        rows.sort("series_id", "event_time", "offset", "index")
-        .group_by("series_id", "day", "partition", maintain_order=True)
+        # Rows come in the order of their offsets and indexes, which stays among those of the same time.
+        rows.sort("event_time", maintain_order=True)
+        .group_by("series", "day", "partition", maintain_order=True)
         .agg(
             t_min=pl.col("event_time").min(),
             t_max=pl.col("event_time").max(),

@@ -19,7 +19,7 @@ from sensors_io.balance import balance
 from sensors_io.codecs import decode, decode_upload
 from sensors_io.drain import Share, drain
 from sensors_io.drained import Drained
-from sensors_io.feeds import DEAD_LETTERS_SCHEMA, RAW_READINGS_SCHEMA, reading_checksums
+from sensors_io.feeds import DEAD_LETTERS_SCHEMA, RAW_READINGS_SCHEMA, finish_readings
 from sensors_io.lake import MarkedTable, open_lake
 from sensors_io.reading import ARROW, NDJSON
 from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
@@ -189,9 +189,9 @@ def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
         ingested_at=pl.lit(NOON),
     )
     messages = rows.select("partition", "offset", pl.col("ingested_at").cast(MESSAGES["ingested_at"]), bytes=pl.lit(9))
-    checked = rows.with_columns(reading_checksums(rows), is_cold=pl.lit(False))
-    dead = DEAD_LETTER.to_frame().with_columns(checksum=pl.lit(None, pl.UInt64))
-    return Batch(settings.readings_topic, topic_id, {0: Range(start, end)}, messages, checked, dead)
+    ranges = {0: Range(start, end)}
+    decoded = Batch(settings.readings_topic, topic_id, ranges, messages, rows, DEAD_LETTER.to_frame())
+    return finish_readings(decoded, hot_days=1)
 
 
 def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:
@@ -225,10 +225,10 @@ def test_a_warehouse_writer_that_lost_its_place_is_fenced(settings: Settings) ->
     )
     for loader in (zombie, heir):
         loader.attach({0: 0}, "reading_chunks")
-    heir.load(batch_of(settings, "t", 0, 10))
+    heir.load(heir.prepare(batch_of(settings, "t", 0, 10)))
     with pytest.raises(Fenced):
-        zombie.load(batch_of(settings, "t", 0, 20))
-    heir.load(batch_of(settings, "t", 0, 12))
+        zombie.load(zombie.prepare(batch_of(settings, "t", 0, 20)))
+    heir.load(heir.prepare(batch_of(settings, "t", 0, 12)))
     assert warehouse_rows(settings, 'select array_agg("offset" order by "offset") from raw_readings') == [
         (list(range(12)),)
     ]
@@ -240,7 +240,7 @@ def test_a_slice_that_starts_too_late_is_refused(settings: Settings) -> None:
     loader = Loader(settings.database_url, topic="readings", topic_id="t", store=ReadingStore(), run_id="test")
     loader.attach({0: 0}, "reading_chunks")
     with pytest.raises(OffsetGap, match="ends at offset 0, the slice starts at 3"):
-        loader.load(batch_of(settings, "t", 3, 10))
+        loader.load(loader.prepare(batch_of(settings, "t", 3, 10)))
     loader.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,4 +76,19 @@ def test_texts_that_differ_have_different_keys(rows: list[tuple[str | None, str 
 def test_remembered_keys_are_the_same_as_new_ones() -> None:
     keys = TextKeys(["sensor", "unit"])
     for rows in (ROWS[:2], ROWS, ROWS.reverse(), ROWS.clear()):
-        assert keys(rows).to_list() == text_keys(rows, ["sensor", "unit"]).to_list()
+        assert keys(rows).get_column("key").to_list() == text_keys(rows, ["sensor", "unit"]).to_list()
+
+
+@given(st.lists(st.tuples(st.none() | st.text(max_size=2), st.none() | st.text(max_size=2)), min_size=1))
+def test_rows_have_the_same_number_when_their_texts_are_the_same(rows: list[tuple[str | None, str | None]]) -> None:
+    keys = TextKeys(["a", "b"])
+    for half in (rows[: len(rows) // 2], rows):
+        numbers = keys(pl.DataFrame(half, schema={"a": pl.String, "b": pl.String}, orient="row")).get_column("number")
+        assert len(set(zip(half, numbers, strict=True))) == len(set(half)) == numbers.n_unique()
+
+
+def test_keys_that_are_too_many_to_remember_are_still_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.checksums._MOST_KNOWN", 2)
+    keys = TextKeys(["sensor", "unit"])
+    for rows in (ROWS[:2], ROWS[1:], ROWS):
+        assert keys(rows).get_column("key").to_list() == text_keys(rows, ["sensor", "unit"]).to_list()

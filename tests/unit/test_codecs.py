@@ -84,6 +84,20 @@ def test_what_was_encoded_decodes_to_the_same() -> None:
     assert back.readings.item(0, "attributes") == '{"a":"x","b":[1]}'
 
 
+@pytest.mark.parametrize("content_type", [JSON, NDJSON])
+def test_fields_that_are_null_are_read_as_fast_as_those_that_are_left_out(
+    content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("read one by one")
+
+    monkeypatch.setattr("sensors_io.json_codec.decode_carefully", never)
+    messages = [as_json(reading(f"probe-{at}", station=None, quality=None, attributes=None)) for at in range(100)]
+    decoded = decode(messages, [content_type] * 100)
+    assert (decoded.readings.height, decoded.rejected.height) == (100, 0)
+    assert decoded.readings.get_column("attributes").null_count() == 100
+
+
 def test_one_bad_reading_leaves_the_others() -> None:
     decoded = decode_one(as_json([reading("a"), reading("b", value="hot"), reading("c", colour=1), "d", reading("e")]))
     assert decoded.readings.select("sensor_id", "index").rows() == [("a", 0), ("e", 4)]
