@@ -1,4 +1,4 @@
-"""Housekeeping as assets: the lake's files kept few and large, old days dropped; all of it beside running drains."""
+"""Housekeeping as assets: few and large files, old days dropped, old slices merged; all of it beside running drains."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from assets.resources import House
 from sensors_io import upkeep
 from sensors_io.feeds import DEAD_LETTERS, reading_checksums
 from sensors_io.upkeep import Files
-from warehouse import locks, retirement, staged
+from warehouse import locks, merging, retirement, staged
 from warehouse.database import connect
 from warehouse.hot import first_hot_day
 from warehouse.locks import Lock
@@ -79,6 +79,36 @@ def hot_window(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
             **_drop_from_lake(house, today.date()),
         }
         return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[raw_orders, raw_readings],
+    group_name="housekeeping",
+    kinds={"postgres"},
+    description=(
+        "What drains write down of each slice and each commit to the lake. After `merge_slices_hours` those of one "
+        "hour are put together: the balance still holds, to the hour instead of the second."
+    ),
+)
+def drain_books(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
+    """Merge what is old."""
+    with _alone(house) as first:
+        if not first:
+            context.log.info("nothing done: other housekeeping is at work")
+            return dg.MaterializeResult()
+        with connect(house.settings.database_url) as connection:
+            before = merging.books(connection)
+            keep = timedelta(hours=house.settings.merge_slices_hours)
+            merging.merge(connection, before=datetime.now(UTC) - keep)
+            after = merging.books(connection)
+        return dg.MaterializeResult(
+            metadata={
+                "slices": after.slices,
+                "slices merged": before.slices - after.slices,
+                "lake commits": after.lake_commits,
+                "lake commits merged": before.lake_commits - after.lake_commits,
+            }
+        )
 
 
 def _compact(house: House, name: str, today: date) -> None:

@@ -23,6 +23,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             marts.marts,
             housekeeping.lake_files,
             housekeeping.hot_window,
+            housekeeping.drain_books,
         ],
         asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance],
         jobs=[
@@ -33,9 +34,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.full_balance,
             jobs.keep_lake_in_order,
             jobs.retire_days,
+            jobs.merge_slices,
         ],
         sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys, sensors.marts_inputs],
-        schedules=[schedules.nightly_balance, schedules.hourly_lake_upkeep, schedules.nightly_retirement],
+        schedules=[
+            schedules.nightly_balance,
+            schedules.hourly_lake_upkeep,
+            schedules.nightly_retirement,
+            schedules.nightly_merge,
+        ],
         resources={"house": House(settings)},
     )
 

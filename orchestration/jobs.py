@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.housekeeping import hot_window, lake_files
+from assets.housekeeping import drain_books, hot_window, lake_files
 from assets.marts import marts
 from assets.raw import raw_orders, raw_readings
 
@@ -46,4 +46,10 @@ retire_days = dg.define_asset_job(
     dg.AssetSelection.assets(hot_window),
     executor_def=_ONE_PROCESS,
     description="Drop the event days that left the hot window from Postgres, and those too old for the lake.",
+)
+merge_slices = dg.define_asset_job(
+    "merge_slices",
+    dg.AssetSelection.assets(drain_books),
+    executor_def=_ONE_PROCESS,
+    description="Put together what drains wrote down of slices that are long done.",
 )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.jobs import full_balance, keep_lake_in_order, retire_days
+from orchestration.jobs import full_balance, keep_lake_in_order, merge_slices, retire_days
 
 nightly_balance = dg.ScheduleDefinition(
     name="nightly_balance",
@@ -27,4 +27,12 @@ nightly_retirement = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="After midnight another day has left the hot window.",
+)
+nightly_merge = dg.ScheduleDefinition(
+    name="nightly_merge",
+    job=merge_slices,
+    cron_schedule="11 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Once a day, when another day's slices are old enough.",
 )

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     refresh_linger_s: float = Field(
         15.0, ge=0, description="Seconds a refresh run with nothing to do waits for more before it ends."
     )
+    merge_slices_hours: int = Field(
+        48, ge=1, description="Hours that each slice keeps a row of its own; older ones are merged to the hour."
+    )
     lake_vacuum_hours: int = Field(
         168, ge=1, description="Hours that lake files which were replaced stay readable for those still at them."
     )

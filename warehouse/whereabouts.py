@@ -13,7 +13,10 @@ from psycopg.rows import class_row
 
 @dataclass(frozen=True)
 class Loaded:
-    """The slice that a message came in: when the warehouse had it, by which run, and when Kafka had accepted it."""
+    """The slice that a message came in: when the warehouse had it, by which run, and when Kafka had accepted it.
+
+    Of slices that were merged since it is the last one's time and run.
+    """
 
     loaded_at: datetime
     run_id: str
@@ -23,7 +26,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class InLake:
-    """The first version of a lake table that holds a message, and when that was committed."""
+    """The first version, of those still told apart, of a lake table that holds a message, and its commit's time."""
 
     version: int
     committed_at: datetime

@@ -11,7 +11,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from assets.checks import staged_balance
-from assets.housekeeping import hot_window, lake_files
+from assets.housekeeping import drain_books, hot_window, lake_files
 from assets.partition_keys import Key
 from assets.resources import House
 from assets.staged_keys import stage_keys
@@ -21,7 +21,7 @@ from sensors_io import upkeep
 from sensors_io.balance import balance
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
-from tests.readings import NOON, lake_rows, many, publish_readings, reading, readings_of, warehouse_rows
+from tests.readings import NOON, lake_rows, many, publish, publish_readings, reading, readings_of, warehouse_rows
 from warehouse import staged
 from warehouse.database import connect
 
@@ -156,3 +156,49 @@ def test_the_lake_drops_staged_days_that_are_too_old_and_keeps_raw_ones(settings
     assert lake_rows(settings, "raw_readings").select(pl.len()).item() == 20
     assert warehouse_rows(settings, "select day from staged_keys") == [(NOON.date(),)]
     assert differences(smaller) == {}
+
+
+def many_slices(settings: Settings) -> Settings:
+    """A topic that was drained in slices of two messages, one of them dead; three days ago, as the books have it."""
+    publish(settings, settings.readings_topic, [(b"broken", 0)])
+    take_in(settings.model_copy(update={"slice_rows": 2}), many(400))
+    warehouse_rows(settings, "update slices set loaded_at = loaded_at - interval '3 days' returning 1")
+    warehouse_rows(settings, "update lake_commits set committed_at = committed_at - interval '3 days' returning 1")
+    return settings
+
+
+def test_old_slices_are_merged_and_still_balance(settings: Settings) -> None:
+    many_slices(settings)
+    warehouse_rows(settings, "update slices set loaded_at = date_trunc('hour', loaded_at) returning 1")
+    warehouse_rows(settings, "update lake_commits set committed_at = date_trunc('hour', committed_at) returning 1")
+    sums = "select sum(slices), sum(messages), sum(rows), sum(dead_letters), wrapped_sum(checksum) from slices"
+    before = warehouse_rows(settings, sums)
+    partitions = warehouse_rows(settings, "select count(distinct partition) from slices")
+    told = materialized(settings, drain_books)
+    assert told["slices merged"] > 10
+    assert warehouse_rows(settings, "select count(*) from slices") == partitions
+    assert warehouse_rows(settings, "select count(*) from lake_commits where table_name = 'raw_readings'") == partitions
+    assert warehouse_rows(settings, sums) == before
+    assert differences(settings) == {}
+    take_in(settings, many(50, start=NOON + timedelta(hours=1)))
+    assert materialized(settings, drain_books)["slices merged"] == 0
+    assert differences(settings) == {}
+
+
+def test_what_is_altered_in_a_merged_slice_is_still_found(settings: Settings) -> None:
+    many_slices(settings)
+    assert materialized(settings, drain_books)["slices merged"] > 10
+    warehouse_rows(settings, "update reading_chunks set readings[1] = readings[1] + 1 where series_id = 1 returning 1")
+    assert differences(settings) == {"slices of which a table holds something else": 1}
+
+
+def test_slices_of_other_hours_and_those_the_lake_has_not_got_stay_apart(settings: Settings) -> None:
+    many_slices(settings)
+    warehouse_rows(
+        settings, "update slices set loaded_at = '2026-01-01'::timestamptz + start_offset * interval '1 h' returning 1"
+    )
+    assert materialized(settings, drain_books)["slices merged"] == 0
+    warehouse_rows(settings, "update slices set loaded_at = '2026-01-01' returning 1")
+    warehouse_rows(settings, "update lake_marks set next_offset = 1 returning 1")
+    assert materialized(settings, drain_books)["slices merged"] == 0
+    assert differences(settings) == {}
