@@ -114,9 +114,8 @@ def _of_kafka(
     def pieces() -> Iterator[pl.DataFrame]:
         nonlocal found
         at = dict(starts)
-        reader = SliceReader(kafka.consumer(settings), client, topic)
+        reader = SliceReader(kafka.consumer(settings), client, topic, starts, backlog=ends)
         try:
-            reader.begin(starts, backlog=ends)
             while any(offset < ends[partition] for partition, offset in at.items()):
                 read = reader.read(max_messages=PART_MESSAGES, max_bytes=PART_BYTES, max_age_s=5.0)
                 if read is None:

@@ -78,26 +78,22 @@ def drain(
             drained.refused = "other drains of this topic are at work on all of its partitions"
             return drained
         ranges = {p: held for p, held in kafka.log_ranges(client, topic).items() if p in mine}
-        # The consumer finds its brokers while the sinks are asked where they are.
-        with (
-            closing(SliceReader(kafka.consumer(settings), client, topic)) as reader,
-            closing(Sinks(settings, feed, lake, topic, run_id, drained, step)) as sinks,
-        ):
+        with closing(Sinks(settings, feed, lake, topic, run_id, drained, step)) as sinks:
             next_offsets = sinks.attach({partition: held.low for partition, held in ranges.items()})
             drained.truncated = _truncated(topic, next_offsets, ranges)
             lost = {error.partition for error in drained.truncated}
             readable = {p: offset for p, offset in next_offsets.items() if p not in lost}
             backlog = {partition: held.high_watermark for partition, held in ranges.items()}
-            reader.begin(readable, backlog=backlog)
-            try:
-                _run(settings, feed, reader, sinks, drained, stopped, report, step)
-            except (TopicRecreated, DependencyDown):
-                # What was read and confirmed before is good, and may wait to be written.
-                sinks.finish()
-                raise
-            if reader.lost:
-                reader.confirm()
-                drained.truncated += _truncated(topic, reader.lost, kafka.log_ranges(client, topic))
+            with closing(SliceReader(kafka.consumer(settings), client, topic, readable, backlog=backlog)) as reader:
+                try:
+                    _run(settings, feed, reader, sinks, drained, stopped, report, step)
+                except (TopicRecreated, DependencyDown):
+                    # What was read and confirmed before is good, and may wait to be written.
+                    sinks.finish()
+                    raise
+                if reader.lost:
+                    reader.confirm()
+                    drained.truncated += _truncated(topic, reader.lost, kafka.log_ranges(client, topic))
             drained.balance = balance(settings, feed, lake)
             step(Step.BALANCE_TAKEN)
             return drained

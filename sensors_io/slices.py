@@ -107,21 +107,23 @@ class Slice:
 class SliceReader:
     """Reads a topic's partitions onwards from given offsets; holds a consumer open until `close`."""
 
-    def __init__(self, consumer: Consumer, client: AdminClient, topic: Topic) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        client: AdminClient,
+        topic: Topic,
+        start: Mapping[int, int],
+        *,
+        backlog: Mapping[int, int] | None = None,
+    ) -> None:
+        """Begin at `start`; a slice that reaches `backlog`, in all partitions, ends there and waits for no more."""
         self._consumer, self._client, self._topic = consumer, client, topic
-        self._next: dict[int, int] = {}
-        self._backlog: dict[int, int] = {}
+        self._next = dict(start)
+        self._backlog = {p: end for p, end in (backlog or {}).items() if p in start and end > start[p]}
         self._message_bytes = _MESSAGE_BYTES
         self.lost: dict[int, int] = {}
         """Partitions whose log no longer holds the next offset, and that offset."""
-
-    def begin(self, start: Mapping[int, int], *, backlog: Mapping[int, int]) -> None:
-        """Begin at `start`; a slice that reaches `backlog`, in all partitions, ends there and waits for no more."""
-        self._next = dict(start)
-        self._backlog = {p: end for p, end in backlog.items() if p in start and end > start[p]}
-        self._consumer.assign(
-            [TopicPartition(self._topic.name, partition, offset) for partition, offset in start.items()]
-        )
+        consumer.assign([TopicPartition(topic.name, partition, offset) for partition, offset in start.items()])
 
     @property
     def is_behind(self) -> bool:
