@@ -11,7 +11,8 @@ from assets.raw import raw_orders, raw_readings
 from assets.readings import anomalies, readings
 from assets.resources import House
 from sensors_io import upkeep
-from sensors_io.feeds import DEAD_LETTERS, reading_checksums
+from sensors_io.feeds import DEAD_LETTERS
+from sensors_io.reading_decoder import reading_checksums
 from sensors_io.upkeep import Files
 from warehouse import locks, merging, retirement, staged
 from warehouse.database import connect

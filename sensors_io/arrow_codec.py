@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from sensors_io.arrow_frames import MOST_EXPANDED_BYTES, Claims, claims
-from sensors_io.reading import ARROW_SCHEMA, READING, REJECTED, REQUIRED, Decoded, all_rejected, short
+from sensors_io.reading import ARROW_SCHEMA, READING, REJECTED, REQUIRED, Decoded, all_rejected, places, short
 from sensors_io.reading_json import are_objects, as_json
 
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -54,12 +54,8 @@ def decode_arrow(messages: Sequence[bytes], positions: Sequence[int]) -> Decoded
     if not lengths:
         return all_rejected(rejected)
     readings = pl.DataFrame(pa.concat_tables([table for tables, _ in read for table in tables])).cast(READING)
-    places = (
-        pl.DataFrame(lengths, schema={"message": pl.UInt32, "rows": pl.Int32}, orient="row")
-        .select("message", index=pl.int_ranges("rows", dtype=pl.Int32))
-        .explode("index", empty_as_null=False)
-    )
-    taken, without = _with_attributes(places.hstack(readings.rechunk()))
+    located = pl.DataFrame(places(*zip(*lengths, strict=True))).hstack(readings.rechunk())
+    taken, without = _with_attributes(located)
     return Decoded(taken, pl.concat([all_rejected(rejected).rejected, without]))
 
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from sensorhouse.settings import Settings
 from sensors_io import kafka
-from sensors_io.feeds import DEAD_LETTERS, Feed, dead_letter_checksums
+from sensors_io.decoding import dead_letter_checksums
+from sensors_io.feeds import DEAD_LETTERS, Feed
 from sensors_io.lake import Lake, mark
 from sensors_io.read_ahead import PART_BYTES, PART_MESSAGES
 from sensors_io.slices import SliceReader

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from sensors_io.json_careful import decode_carefully
-from sensors_io.reading import ARROW_SCHEMA, JSON, NDJSON, READING, Decoded, Rejection, as_rejected, no_readings
+from sensors_io.reading import ARROW_SCHEMA, JSON, NDJSON, READING, Decoded, Rejection, as_rejected, no_readings, places
 from sensors_io.times import parse_times, plain_times
 
 # As JSON has it: times are text, and `attributes`, which can be any object, is left to the careful way unless null.
@@ -209,16 +209,7 @@ def _placed(table: pa.Table, counts: pl.Series, positions: Sequence[int]) -> pl.
     times = plain_times(table.column("event_time"))
     if times is not None:
         table = table.set_column(table.schema.get_field_index("event_time"), "event_time", times)
-    columns = pl.DataFrame(table).with_columns(attributes=pl.lit(None, dtype=pl.String)).select(READING.names())
-    return _places(counts, positions).hstack(columns)
-
-
-def _places(counts: pl.Series, positions: Sequence[int]) -> pl.DataFrame:
-    at = pl.Series("message", positions, dtype=pl.UInt32)
-    if counts.max() == counts.min() == 1:
-        return pl.DataFrame([at, pl.repeat(0, len(at), dtype=pl.Int32, eager=True).alias("index")])
-    return (
-        pl.DataFrame([at, counts.alias("rows").cast(pl.Int32)])
-        .select("message", index=pl.int_ranges("rows", dtype=pl.Int32))
-        .explode("index", empty_as_null=False)
-    )
+    said = pl.DataFrame(table.drop(["attributes"]))
+    attributes = pl.Series("attributes", [None], pl.String).new_from_index(0, said.height)
+    columns = [attributes if name == "attributes" else said.get_column(name) for name in READING]
+    return pl.DataFrame([*places(positions, counts.to_numpy()), *columns])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -63,6 +65,16 @@ class Decoded:
 def no_readings() -> pl.DataFrame:
     """The columns of `Decoded.readings`, without a row."""
     return pl.Schema({"message": pl.UInt32(), "index": pl.Int32(), **READING}).to_frame()
+
+
+def places(messages: Sequence[int], counts: ArrayLike) -> tuple[pl.Series, pl.Series]:
+    """Of each reading, `message` and `index`: the messages at these places hold so many each."""
+    rows = np.asarray(counts, np.int64)
+    firsts = np.repeat(np.cumsum(rows) - rows, rows)
+    return (
+        pl.Series("message", np.repeat(np.asarray(messages, np.uint32), rows)),
+        pl.Series("index", (np.arange(len(firsts)) - firsts).astype(np.int32)),
+    )
 
 
 def as_rejected(rows: Sequence[Rejection]) -> pl.DataFrame:

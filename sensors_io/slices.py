@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import cast
 
+import numpy as np
 import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -74,13 +75,14 @@ class Messages:
 
     def frame(self) -> pl.DataFrame:
         """The columns of MESSAGES."""
-        columns: dict[str, Sequence[object]] = {
-            "partition": self._partitions,
-            "offset": self._offsets,
-            "ingested_at": self._stamps,
-            "bytes": list(map(len, self.values)),
-        }
-        return pl.DataFrame(columns, schema={**MESSAGES, "ingested_at": pl.Int64()}).cast(MESSAGES)
+        columns = (self._partitions, self._offsets, self._stamps, list(map(len, self.values)))
+        return pl.DataFrame(
+            [
+                # By numpy, which is twice as fast with lists of whole numbers.
+                pl.Series(name, np.array(column, np.int64)).cast(kind)
+                for (name, kind), column in zip(MESSAGES.items(), columns, strict=True)
+            ]
+        )
 
     def _told(self, headers: object) -> tuple[str, str | None]:
         """The content type, JSON for a message without one, and the upload id, if it is printable."""

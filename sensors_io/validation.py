@@ -21,15 +21,16 @@ Rule = tuple[str, pl.Expr, str]
 
 
 def judge(
-    readings: pl.DataFrame, *, sensor_types: Collection[str], seen_at: datetime | pl.Expr
+    readings: pl.DataFrame, *, sensor_types: Collection[str], seen_at: datetime | pl.Expr, known: Collection[str] = ()
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split into those to keep and those to reject, the latter with a column `reason`.
 
-    `readings` has the columns of READING and any others; `seen_at` is when they arrived.
+    `readings` has the columns of READING and any others; `seen_at` is when they arrived; the columns `known` were found
+    right before.
     """
-    rules = _rules(sensor_types, seen_at)
+    rules = [rule for rule in _rules(sensor_types, seen_at) if rule[0] not in known]
     if not _breaks_any(readings, rules):
-        return readings, readings.clear().with_columns(reason=pl.lit(None, dtype=pl.String))
+        return readings, readings.clear().insert_column(readings.width, pl.Series("reason", [], pl.String))
     problem = readings.select(pl.coalesce(pl.when(wrong).then(pl.lit(why)) for _, wrong, why in rules)).to_series()
     bad = problem.is_not_null()
     return readings.filter(~bad), readings.filter(bad).with_columns(problem.filter(bad).alias("reason"))
@@ -37,12 +38,15 @@ def judge(
 
 def _breaks_any(readings: pl.DataFrame, rules: list[Rule]) -> bool:
     """Whether anything is wrong anywhere; names are looked at once each, however many readings bear them."""
-    for column in READING:
-        wrong = [broken for name, broken, _ in rules if name == column]
-        told = readings.select(pl.col(column).unique()) if column in _NAMES else readings
-        if wrong and told.select(pl.any_horizontal(wrong).any()).item():
+    silent = {
+        name for name in READING if name not in REQUIRED and readings.get_column(name).null_count() == readings.height
+    }
+    for column in _NAMES:
+        wrong = [broken for name, broken, _ in rules if name == column and name not in silent]
+        if wrong and readings.select(pl.col(column).unique()).select(pl.any_horizontal(wrong).any()).item():
             return True
-    return False
+    wrong = [broken.any() for name, broken, _ in rules if name not in _NAMES and name not in silent]
+    return bool(readings.select(pl.any_horizontal(wrong)).item())
 
 
 def _rules(sensor_types: Collection[str], seen_at: datetime | pl.Expr) -> list[Rule]:

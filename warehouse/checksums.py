@@ -6,6 +6,7 @@ bits are the same on every machine and with every version of the libraries: sums
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -51,30 +52,39 @@ def text_keys(rows: pl.DataFrame, names: Sequence[str]) -> pl.Series:
 
 
 class TextKeys:
-    """The same keys as `text_keys`, remembered: the same texts come in every slice."""
+    """The same keys as `text_keys`, remembered, as the same texts come in every slice; safe for several threads."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._known = pl.DataFrame(schema={**dict.fromkeys(names, pl.String), "key": pl.UInt64, "number": pl.UInt32})
+        self._numbered = 0
+        self._learning = threading.Lock()
 
     def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Per row `key`, and `number`: the same for rows of this call whose texts are the same, and only for those."""
-        texts, known = rows.select(self._names), self._known
-        found = self._look_up(texts, known)
-        if found.get_column("key").null_count():
-            if known.height >= _MOST_KNOWN:
-                # Whoever sends ever new texts costs time, not memory.
-                known = known.clear()
-                new = texts.unique()
-            else:
-                new = texts.filter(found.get_column("key").is_null()).unique()
-            numbers = pl.int_range(known.height, known.height + new.height, dtype=pl.UInt32)
-            keyed = new.with_columns(text_keys(new, self._names).alias("key"), number=numbers)
-            self._known = known = pl.concat([known, keyed], rechunk=True)
-            found = self._look_up(texts, known)
-        return found
+        """Per row `key`, and `number`: never the same for other texts, and the same for these while remembered."""
+        found = self.find(rows)
+        return found if found.get_column("key").null_count() == 0 else self._learn(rows)
 
-    def _look_up(self, texts: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    def find(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same, but null for texts that are not remembered."""
+        return self._look_up(rows, self._known)
+
+    def _learn(self, rows: pl.DataFrame) -> pl.DataFrame:
+        distinct = rows.select(self._names).unique()
+        with self._learning:
+            known = self._known
+            new = distinct.join(known, on=self._names, how="anti", nulls_equal=True)
+            if known.height and known.height + new.height > _MOST_KNOWN:
+                # Whoever sends ever new texts costs time, not memory.
+                known, new = known.clear(), distinct
+            numbers = pl.int_range(self._numbered, self._numbered + new.height, dtype=pl.UInt32)
+            keyed = new.with_columns(text_keys(new, self._names).alias("key"), number=numbers)
+            self._numbered += new.height
+            self._known = known = pl.concat([known, keyed], rechunk=True)
+        return self._look_up(rows, known)
+
+    def _look_up(self, rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+        texts = rows.select(self._names)
         joined = texts.join(known, on=self._names, how="left", nulls_equal=True, maintain_order="left")
         return joined.select("key", "number")
 

@@ -73,7 +73,7 @@ class ReadingStore:
         """Per series, its `series_id`; those that are new get one."""
         numbered = series.join(self._known, on=SERIES, how="left")
         if numbered.get_column("series_id").null_count():
-            new = numbered.filter(pl.col("series_id").is_null()).select(SERIES)
+            new = numbered.filter(pl.col("series_id").is_null()).select(SERIES).unique()
             self._known = pl.concat([self._known, _learn(cursor, new)], rechunk=True)
             numbered = series.join(self._known, on=SERIES, how="left")
         return numbered.select("series", "series_id")

@@ -19,16 +19,17 @@ from sensors_io.balance import balance
 from sensors_io.codecs import decode, decode_upload
 from sensors_io.drain import Share, drain
 from sensors_io.drained import Drained
-from sensors_io.feeds import DEAD_LETTERS_SCHEMA, RAW_READINGS_SCHEMA, finish_readings
+from sensors_io.feeds import DEAD_LETTERS_SCHEMA, RAW_READINGS_SCHEMA
 from sensors_io.lake import MarkedTable, open_lake
 from sensors_io.reading import ARROW, NDJSON
-from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, warehouse_rows
+from tests.readings import NOON, feeds, lake_rows, many, publish, publish_readings, reading, readings_of, warehouse_rows
 from warehouse import locks
 from warehouse.batches import DEAD_LETTER, MESSAGES, Batch, Range
+from warehouse.checksums import TextKeys
 from warehouse.database import connect
 from warehouse.load import Loader
 from warehouse.locks import Lock
-from warehouse.stores import ReadingStore
+from warehouse.stores import SERIES, ReadingStore
 
 
 @pytest.fixture
@@ -190,8 +191,9 @@ def batch_of(settings: Settings, topic_id: str, start: int, end: int) -> Batch:
     )
     messages = rows.select("partition", "offset", pl.col("ingested_at").cast(MESSAGES["ingested_at"]), bytes=pl.lit(9))
     ranges = {0: Range(start, end)}
-    decoded = Batch(settings.readings_topic, topic_id, ranges, messages, rows, DEAD_LETTER.to_frame())
-    return finish_readings(decoded, hot_days=1)
+    numbered = rows.hstack(TextKeys(SERIES)(rows).select(series="number", series_key="key"))
+    decoded = Batch(settings.readings_topic, topic_id, ranges, messages, numbered, DEAD_LETTER.to_frame())
+    return readings_of(settings).finish(decoded)
 
 
 def test_a_lake_writer_that_lost_its_place_is_fenced(settings: Settings) -> None:

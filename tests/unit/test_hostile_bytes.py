@@ -13,9 +13,9 @@ from confluent_kafka import Message
 from sensors_io.arrow_codec import encode
 from sensors_io.arrow_frames import claims
 from sensors_io.codecs import decode
-from sensors_io.feeds import decode_readings
 from sensors_io.kafka import Topic
 from sensors_io.reading import ARROW, JSON, NDJSON
+from sensors_io.reading_decoder import ReadingDecoder
 from sensors_io.slices import Messages, Slice
 from tests.fuzz.batches import batch_of, check
 from tests.readings import NOON, SENSOR_TYPES, as_json, reading
@@ -163,7 +163,7 @@ JUNK = {
 @pytest.mark.parametrize("kind", JUNK)
 def test_junk_costs_one_dead_letter_a_message_and_not_one_a_reading(kind: str) -> None:
     message, content_type = JUNK[kind]
-    batch = decode_readings(sliced([message] * 3, content_type), sensor_types=SENSOR_TYPES)
+    batch = ReadingDecoder(SENSOR_TYPES, hot_days=400).decode(sliced([message] * 3, content_type))
     found = batch.dead.sort("offset").select("offset", "index", "payload").rows()
     assert found == [(at, -1, message) for at in range(3)]
     assert "of its readings can't be taken; the first, at 0: " in batch.dead.item(0, "reason")
@@ -172,14 +172,14 @@ def test_junk_costs_one_dead_letter_a_message_and_not_one_a_reading(kind: str) -
 def test_a_message_of_many_bad_readings_costs_about_its_own_size() -> None:
     bad = [reading(f"probe-{i}", sensor_type="smell") for i in range(5_000)]
     message = as_json([reading("good"), *bad])
-    batch = decode_readings(sliced([message], JSON), sensor_types=SENSOR_TYPES)
+    batch = ReadingDecoder(SENSOR_TYPES, hot_days=400).decode(sliced([message], JSON))
     assert (batch.rows.height, batch.dead.height) == (1, 5_000)
     assert batch.dead.get_column("payload").bin.size().sum() < 2 * len(message)
 
 
 def test_a_slice_is_decoded_in_parts_and_every_row_knows_its_message() -> None:
     messages = [as_json(reading(f"probe-{at}", station="x" * 100, unit="?" * (at % 7 == 0))) for at in range(70_000)]
-    batch = decode_readings(sliced(messages, JSON), sensor_types=SENSOR_TYPES)
+    batch = ReadingDecoder(SENSOR_TYPES, hot_days=400).decode(sliced(messages, JSON))
     assert sum(map(len, messages)) > 16 << 20
     assert batch.rows.select(pl.format("probe-{}", "offset").eq(pl.col("sensor_id")).all()).item() is True
     assert batch.rows.height + batch.dead.height == 70_000
