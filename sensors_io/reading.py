@@ -10,6 +10,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+import sensorhouse.arrays  # noqa: F401  polars finds numpy
+
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"

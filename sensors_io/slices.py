@@ -13,6 +13,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+import sensorhouse.arrays  # noqa: F401  polars finds numpy
 from sensorhouse.errors import DependencyDown, TopicRecreated
 from sensors_io import kafka
 from sensors_io.kafka import Topic

@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+import sensorhouse.arrays  # noqa: F401  polars finds numpy
+
 # Odd, and half of its bits set: the golden ratio's fraction, as in splitmix64 (Steele, Lea, Flood 2014).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
