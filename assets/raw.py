@@ -11,7 +11,7 @@ from assets.resources import House
 from sensorhouse.errors import Fenced, TopicRecreated
 from sensors_io.balance import Balance
 from sensors_io.drain import Share, drain
-from sensors_io.drained import Drained
+from sensors_io.drained import Drained, Work
 from sensors_io.feeds import Feed, feeds
 from warehouse import staged
 from warehouse.database import connect
@@ -87,8 +87,8 @@ raw_readings = _raw(
 def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Share) -> Iterator[Any]:
     feed, lake, url = feed_named(name, house), house.lake, house.settings.database_url
 
-    def report(drained: Drained) -> None:
-        context.log_event(dg.AssetMaterialization(feed.lake_table, metadata=_metadata(drained)))
+    def report(work: Work) -> None:
+        context.log_event(dg.AssetMaterialization(feed.lake_table, metadata=_metadata(work)))
 
     try:
         # A request to end comes as a signal; looked at between slices, none is cut in two.
@@ -111,7 +111,7 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Sh
         context.log.info("nothing done: %s", drained.refused)
         return
     context.log_event(dg.AssetMaterialization("dead_letters", metadata=dead_letter_report.metadata(url, feed.topic)))
-    metadata = _metadata(drained) | {
+    metadata = _metadata(drained.work) | {
         "dagster/row_count": drained.balance.rows,
         "lag": drained.balance.lag,
         "partitions": ", ".join(map(str, drained.partitions)),
@@ -123,12 +123,12 @@ def _drain(context: dg.AssetExecutionContext, house: House, name: str, share: Sh
     yield dead_letter_report.checked(url, drained.balance.topic_id, feed.lake_table)
 
 
-def _metadata(drained: Drained) -> dict[str, Any]:
+def _metadata(work: Work) -> dict[str, Any]:
     """What was done since the last report, or the start; seconds of steps that run side by side overlap."""
-    counts = {name: getattr(drained, name) for name in _COUNTS}
-    seconds = {name: round(getattr(drained, name), 3) for name in ("seconds", "read_s", "decode_s", "load_s", "lake_s")}
-    rate = drained.rows / drained.seconds if drained.seconds else 0.0
-    late = {f"freshness_p{percent}_s": drained.freshness_s(percent / 100) for percent in (50, 99)}
+    counts = {name: getattr(work, name) for name in _COUNTS}
+    seconds = {name: round(getattr(work, name), 3) for name in ("seconds", "read_s", "decode_s", "load_s", "lake_s")}
+    rate = work.rows / work.seconds if work.seconds else 0.0
+    late = {f"freshness_p{percent}_s": work.freshness_s(percent / 100) for percent in (50, 99)}
     return {
         **counts,
         **seconds,

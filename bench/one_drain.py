@@ -52,9 +52,9 @@ def main() -> None:
         ended_at=time.time(),
         cpu_s=time.process_time() - cpu_s,
         peak_rss_mib=peak_rss_mib(),
-        slices=done.slices,
-        lake_commits=done.lake_commits,
-        dead_letters=done.dead_letters,
+        slices=done.work.slices,
+        lake_commits=done.work.lake_commits,
+        dead_letters=done.work.dead_letters,
         differences=dict(done.balance.differences),
     )
     json.dump(asdict(report), sys.stdout)

@@ -11,7 +11,7 @@ from sensorhouse.errors import DependencyDown, LogTruncated, TopicRecreated
 from sensorhouse.settings import Settings
 from sensors_io import kafka
 from sensors_io.balance import balance
-from sensors_io.drained import Drained
+from sensors_io.drained import Drained, Work
 from sensors_io.feeds import Feed
 from sensors_io.lake import Lake
 from sensors_io.memory import lean
@@ -58,7 +58,7 @@ def drain(
     run_id: str,
     share: Share = Share(),
     stopped: Callable[[], bool] = lambda: False,
-    report: Callable[[Drained], None] = lambda _: None,
+    report: Callable[[Work], None] = lambda _: None,
     step: AtStep = no_step,
 ) -> Drained:
     """Drain the share's free partitions until caught up for `linger_s`, `max_run_s` has passed or `stopped` says so.
@@ -125,7 +125,7 @@ def _run(
     sinks: Sinks,
     drained: Drained,
     stopped: Callable[[], bool],
-    report: Callable[[Drained], None],
+    report: Callable[[Work], None],
     step: AtStep,
 ) -> None:
     began = busy = since = time.monotonic()
@@ -146,16 +146,16 @@ def _run(
                 busy = time.monotonic()
                 most_rows = min(2 * most_rows, settings.slice_rows)
                 sinks.write(batch)
-                drained.count(batch)
+                drained.work.count(batch)
             elif time.monotonic() - busy >= linger_s:
                 break
             sinks.flush_if_due()
-            if drained.slices and time.monotonic() - since >= REPORT_EVERY_S:
-                drained.seconds = time.monotonic() - since
+            if drained.work.slices and time.monotonic() - since >= REPORT_EVERY_S:
+                drained.work.seconds = time.monotonic() - since
                 report(drained.begin_again())
                 since = time.monotonic()
     sinks.finish()
-    drained.seconds = time.monotonic() - since
+    drained.work.seconds = time.monotonic() - since
 
 
 def _next_batch(

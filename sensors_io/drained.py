@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -16,7 +16,7 @@ _SAMPLES = 200
 
 
 @dataclass
-class Drained:
+class Work:
     """Counts since the run began, or since it reported last; seconds are of the work itself, side by side in threads.
 
     `rows` are all that were decoded and taken; `cold` of them are in the lake only.
@@ -35,10 +35,6 @@ class Drained:
     load_s: float = 0.0
     lake_s: float = 0.0
     delays_s: list[pl.Series] = field(default_factory=list, repr=False)
-    partitions: tuple[int, ...] = ()
-    refused: str | None = None
-    balance: Balance | None = None
-    truncated: list[LogTruncated] = field(default_factory=list)
 
     def count(self, batch: Batch) -> None:
         """Add a slice that was read and decoded."""
@@ -64,10 +60,21 @@ class Drained:
         found = pl.concat(self.delays_s).quantile(quantile, "nearest")
         return None if found is None else max(0.0, found)
 
-    def begin_again(self) -> Drained:
+
+@dataclass
+class Drained:
+    """How a run ended, and its work since it reported last.
+
+    `refused` says why nothing was done; `balance` is null then. `truncated` are partitions that wait for a person.
+    """
+
+    work: Work = field(default_factory=Work)
+    partitions: tuple[int, ...] = ()
+    refused: str | None = None
+    balance: Balance | None = None
+    truncated: list[LogTruncated] = field(default_factory=list)
+
+    def begin_again(self) -> Work:
         """What was counted until now; from here on it is counted from zero."""
-        counted = Drained(**{one.name: getattr(self, one.name) for one in fields(self)})
-        for one in fields(self):
-            if one.name not in ("partitions", "refused", "balance", "truncated"):
-                setattr(self, one.name, [] if one.name == "delays_s" else type(getattr(self, one.name))())
+        counted, self.work = self.work, Work()
         return counted

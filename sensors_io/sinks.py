@@ -98,8 +98,8 @@ class Sinks:
     def _load(self, prepared: Prepared) -> None:
         began = time.monotonic()
         self._loader.load(prepared)
-        self._drained.note_loaded(prepared.batch)
-        self._drained.load_s += time.monotonic() - began
+        self._drained.work.note_loaded(prepared.batch)
+        self._drained.work.load_s += time.monotonic() - began
 
     def _commit(self, pending: list[Batch]) -> None:
         began = time.monotonic()
@@ -112,8 +112,8 @@ class Sinks:
         self._step(Step.LAKE_REPORTED)
         self._mirror()
         self._step(Step.OFFSETS_MIRRORED)
-        self._drained.lake_commits += 1
-        self._drained.lake_s += time.monotonic() - began
+        self._drained.work.lake_commits += 1
+        self._drained.work.lake_s += time.monotonic() - began
 
     def _append(self, table: MarkedTable, batch: Batch, rows: Callable[[Batch], pl.DataFrame]) -> LakeCommit | None:
         trimmed = batch.trimmed(table.next_offsets)

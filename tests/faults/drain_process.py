@@ -59,7 +59,7 @@ def main() -> int:
         return ended(f"down: {error}", DOWN)
     except DrainStopped as error:
         return ended(f"{type(error).__name__}: {error}", STOPPED)
-    return ended("refused" if drained.refused else f"caught up after {drained.messages} messages", 0)
+    return ended("refused" if drained.refused else f"caught up after {drained.work.messages} messages", 0)
 
 
 def ended(how: str, status: int) -> int:

@@ -45,7 +45,7 @@ def run(settings: Settings, feed: str = "readings") -> Drained:
 def test_every_reading_lands_once_in_both_sinks(brisk: Settings) -> None:
     publish_readings(brisk, many(400))
     drained = run(brisk)
-    assert (drained.rows, drained.dead_letters) == (400, 0)
+    assert (drained.work.rows, drained.work.dead_letters) == (400, 0)
     lake = lake_rows(brisk, "raw_readings")
     assert sorted(lake.get_column("value").to_list()) == [float(i) for i in range(400)]
     assert warehouse_rows(brisk, "select value from raw_readings order by 1") == [(float(i),) for i in range(400)]
@@ -54,7 +54,7 @@ def test_every_reading_lands_once_in_both_sinks(brisk: Settings) -> None:
 def test_a_second_drain_finds_nothing_to_do(brisk: Settings) -> None:
     publish_readings(brisk, many(50))
     run(brisk)
-    again = run(brisk)
+    again = run(brisk).work
     assert (again.slices, again.rows, again.lake_commits) == (0, 0, 0)
     assert lake_rows(brisk, "raw_readings").height == 50
 
@@ -81,7 +81,7 @@ def test_what_is_bad_becomes_a_dead_letter_in_both_sinks(brisk: Settings) -> Non
         json.dumps(reading(colour="red")).encode(),
     ]
     publish(brisk, brisk.readings_topic, [(value, 1) for value in bad])
-    assert run(brisk).rows == 1
+    assert run(brisk).work.rows == 1
     stored = warehouse_rows(brisk, 'select "offset", index, reason from dead_letters order by 1, 2')
     assert [(offset, index) for offset, index, _ in stored] == [
         *((0, -1), (1, -1), (2, 1), (2, 2), (3, 0), (4, 0), (5, 0), (6, 0))
@@ -103,7 +103,7 @@ def test_a_dead_letter_holds_the_reading_alone_and_where_it_came_from(brisk: Set
         ]
         producer.produce(brisk.readings_topic, value, partition=0, key=b"a", headers=headers)
     assert producer.flush(30) == 0
-    assert run(brisk).dead_letters == 4
+    assert run(brisk).work.dead_letters == 4
     found = lake_rows(brisk, "dead_letters").sort("offset", "index")
     assert found.select("offset", "index", "content_type", "key", "upload_id").rows() == [
         (0, 1, "application/json", b"a", "upload-1"),
@@ -156,7 +156,7 @@ def test_order_events_are_drained_too(brisk: Settings) -> None:
     }
     publish(brisk, brisk.orders_topic, [(json.dumps(event).encode(), 0), (b"{}", 0)])
     drained = run(brisk, "orders")
-    assert (drained.rows, drained.dead_letters) == (1, 1)
+    assert (drained.work.rows, drained.work.dead_letters) == (1, 1)
     assert lake_rows(brisk, "raw_orders").item(0, "order_id") == event["order_id"]
     assert warehouse_rows(brisk, "select sku, quantity from raw_orders") == [("TMP-100", 3)]
 
@@ -278,7 +278,7 @@ def test_drains_share_a_topic_s_partitions(brisk: Settings) -> None:
         for index in (0, 1)
     ]
     assert [half.partitions for half in halves] == [(0, 2), (1, 3)]
-    assert sum(half.rows for half in halves) == 300
+    assert sum(half.work.rows for half in halves) == 300
     assert lake_rows(brisk, "raw_readings").height == 300
     assert balance(brisk, feeds(brisk)["readings"], open_lake(brisk), full=True).differences == {}
 
@@ -297,7 +297,7 @@ def test_readings_out_of_the_hot_window_are_in_the_lake_only_and_counted(brisk: 
     old, hot = NOON - timedelta(days=2000), datetime.now(UTC) - timedelta(days=1)
     publish_readings(brisk, [reading(at=old), reading(at=old + timedelta(days=1)), reading(at=hot)])
     drained = run(brisk)
-    assert (drained.rows, drained.cold) == (3, 2)
+    assert (drained.work.rows, drained.work.cold) == (3, 2)
     assert lake_rows(brisk, "raw_readings").height == 3
     assert warehouse_rows(brisk, "select count(*) from raw_readings") == [(1,)]
     assert warehouse_rows(brisk, "select sum(rows), sum(cold) from ledger") == [(3, 2)]
@@ -307,9 +307,9 @@ def test_readings_out_of_the_hot_window_are_in_the_lake_only_and_counted(brisk: 
 def test_a_run_tells_how_long_readings_took_to_become_visible(brisk: Settings) -> None:
     publish_readings(brisk, many(100))
     drained = run(brisk)
-    freshness = drained.freshness_s(0.99)
+    freshness = drained.work.freshness_s(0.99)
     assert freshness is not None
     assert 0 < freshness < 30
-    assert min(drained.read_s, drained.decode_s, drained.load_s, drained.lake_s) > 0
+    assert min(drained.work.read_s, drained.work.decode_s, drained.work.load_s, drained.work.lake_s) > 0
     seconds = warehouse_rows(brisk, "select sum(read_s), sum(decode_s), sum(load_s), sum(bytes) from slices")[0]
     assert all(value > 0 for value in seconds)

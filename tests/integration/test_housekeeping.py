@@ -83,7 +83,7 @@ def test_drains_and_compaction_side_by_side_lose_and_double_nothing(settings: Se
             compacted += sum(upkeep.compact(lake, "raw_readings", partition) > 0 for partition in found)
             upkeep.checkpoint(lake, "raw_readings")
             upkeep.vacuum(lake, "raw_readings", keep=timedelta(hours=1))
-        assert draining.result().rows == 4_000
+        assert draining.result().work.rows == 4_000
     assert compacted > 1
     assert lake_rows(settings, "raw_readings").height == 4_010
     assert differences(settings) == {}

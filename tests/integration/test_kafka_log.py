@@ -25,7 +25,8 @@ from sensorhouse.errors import Conflict, DependencyDown, NotFound
 from sensorhouse.settings import Settings
 from sensors_io import kafka
 from sensors_io.balance import balance
-from sensors_io.drain import Drained, drain
+from sensors_io.drain import drain
+from sensors_io.drained import Drained
 from sensors_io.gaps import accept_gap
 from sensors_io.lag import look
 from sensors_io.lake import open_lake
@@ -193,12 +194,12 @@ def test_aborted_messages_are_not_read_and_do_not_hold_up_the_rest(brisk: Settin
         else:
             producer.commit_transaction(20)
     drained = run(brisk)
-    assert (drained.messages, drained.rows) == (6, 6)
+    assert (drained.work.messages, drained.work.rows) == (6, 6)
     assert in_both(brisk) == named("also-kept", 3) + named("kept", 3)
     # The log ends with the marker of an abort, which is no message: the drain is past it.
     lag = look(brisk, brisk.readings_topic)
     assert lag.partitions[0].next_offset == lag.partitions[0].high_watermark == 16
-    assert run(brisk).slices == 0
+    assert run(brisk).work.slices == 0
 
 
 def test_an_open_transaction_is_read_when_it_is_committed(brisk: Settings) -> None:
@@ -208,7 +209,7 @@ def test_an_open_transaction_is_read_when_it_is_committed(brisk: Settings) -> No
     producer.produce(brisk.readings_topic, json.dumps(reading("in-doubt")).encode(), partition=0)
     producer.flush(20)
     put(brisk, ["behind-it"])
-    assert run(brisk).rows == 0
+    assert run(brisk).work.rows == 0
     producer.commit_transaction(20)
     run(brisk)
     assert in_both(brisk) == ["behind-it", "in-doubt"]
