@@ -26,7 +26,7 @@ def main() -> None:
 
     try:
         drained = drain(settings, readings_of(settings), open_lake(settings), run_id="paused", step=step)
-        told = {"rows": drained.rows, "truncated": [str(one) for one in drained.truncated]}
+        told = {"rows": drained.work.rows, "truncated": [str(one) for one in drained.truncated]}
     except SensorhouseError as error:
         told = {"error": type(error).__name__, "told": str(error)}
     print(json.dumps(told))
