@@ -1,7 +1,6 @@
 """Housekeeping as assets: few and large files, old days dropped, old slices merged; all of it beside running drains."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -40,10 +39,8 @@ OPEN_FROM = 200
 )
 def lake_files(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
     """Compact, vacuum and checkpoint every table."""
-    with _alone(house) as first:
-        if not first:
-            context.log.info("nothing done: other housekeeping is at work")
-            return dg.MaterializeResult()
+
+    def work() -> dict[str, Any]:
         metadata: dict[str, Any] = {}
         for name in filter(house.lake.has, (*_DRAINED, *_STAGED)):
             before = upkeep.files(house.lake, name)
@@ -51,7 +48,9 @@ def lake_files(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
             deleted = upkeep.vacuum(house.lake, name, keep=timedelta(hours=house.settings.lake_vacuum_hours))
             upkeep.checkpoint(house.lake, name)
             metadata |= _of_table(name, before, upkeep.files(house.lake, name), deleted)
-        return dg.MaterializeResult(metadata=metadata)
+        return metadata
+
+    return _alone(context, house, work)
 
 
 @dg.asset(
@@ -66,20 +65,19 @@ def lake_files(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
 )
 def hot_window(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
     """Drop what left the window."""
-    with _alone(house) as first:
-        if not first:
-            context.log.info("nothing done: other housekeeping is at work")
-            return dg.MaterializeResult()
+
+    def work() -> dict[str, Any]:
         today = datetime.now(UTC)
         first_day = first_hot_day(house.settings.hot_days, today)
         retired = _retire(context, house, first_day)
-        metadata: dict[str, Any] = {
+        return {
             "first_day": first_day.isoformat(),
             "days_retired": len(retired),
             "rows_retired": sum(retired.values()),
             **_drop_from_lake(house, today.date()),
         }
-        return dg.MaterializeResult(metadata=metadata)
+
+    return _alone(context, house, work)
 
 
 @dg.asset(
@@ -93,23 +91,21 @@ def hot_window(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
 )
 def drain_books(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
     """Merge what is old."""
-    with _alone(house) as first:
-        if not first:
-            context.log.info("nothing done: other housekeeping is at work")
-            return dg.MaterializeResult()
+
+    def work() -> dict[str, Any]:
         with connect(house.settings.database_url) as connection:
             before = merging.books(connection)
             keep = timedelta(hours=house.settings.merge_slices_hours)
             merging.merge(connection, before=datetime.now(UTC) - keep)
             after = merging.books(connection)
-        return dg.MaterializeResult(
-            metadata={
-                "slices": after.slices,
-                "slices merged": before.slices - after.slices,
-                "lake commits": after.lake_commits,
-                "lake commits merged": before.lake_commits - after.lake_commits,
-            }
-        )
+        return {
+            "slices": after.slices,
+            "slices merged": before.slices - after.slices,
+            "lake commits": after.lake_commits,
+            "lake commits merged": before.lake_commits - after.lake_commits,
+        }
+
+    return _alone(context, house, work)
 
 
 def _compact(house: House, name: str, today: date) -> None:
@@ -164,8 +160,12 @@ def _of_table(name: str, before: Files, after: Files, deleted: int) -> dict[str,
     }
 
 
-@contextmanager
-def _alone(house: House) -> Iterator[bool]:
-    """Whether no other housekeeping is at work, nor will be until this ends."""
+def _alone(
+    context: dg.AssetExecutionContext, house: House, work: Callable[[], Mapping[str, Any]]
+) -> dg.MaterializeResult[None]:
+    """What the work tells as metadata; nothing is done while other housekeeping is at work."""
     with connect(house.settings.database_url, autocommit=True) as connection:
-        yield locks.take(connection, Lock.UPKEEP)
+        if not locks.take(connection, Lock.UPKEEP):
+            context.log.info("nothing done: other housekeeping is at work")
+            return dg.MaterializeResult()
+        return dg.MaterializeResult(metadata=work())

@@ -177,7 +177,7 @@ def test_a_message_of_many_bad_readings_costs_about_its_own_size() -> None:
     assert batch.dead.get_column("payload").bin.size().sum() < 2 * len(message)
 
 
-def test_a_slice_is_decoded_in_parts_and_every_row_knows_its_message() -> None:
+def test_every_row_of_a_large_slice_knows_its_message() -> None:
     messages = [as_json(reading(f"probe-{at}", station="x" * 100, unit="?" * (at % 7 == 0))) for at in range(70_000)]
     batch = ReadingDecoder(SENSOR_TYPES, hot_days=400).decode(sliced(messages, JSON))
     assert sum(map(len, messages)) > 16 << 20
