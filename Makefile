@@ -71,7 +71,8 @@ clean: ## drop the environment and what was built; the stack's data and the down
 
 # The stamp is our own command, newer than what it was made from.
 $(BIN)/sensorhouse: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --python $(PYTHON)
+	@# Compiled here once: else every run of Dagster would do it again where Python may not write its cache.
+	$(UV) sync --frozen --compile-bytecode --python $(PYTHON)
 	@touch $@
 
 .tools/uv/bin/uv:

@@ -1,8 +1,8 @@
-"""Everything that Dagster loads, and the one place that makes what assets work with."""
+"""The code location of all but the marts, and the one place that makes what its assets work with."""
 
 import dagster as dg
 
-from assets import catalogue, checks, housekeeping, marts, raw, readings
+from assets import catalogue, checks, housekeeping, raw, readings
 from assets.resources import House
 from orchestration import jobs, schedules, sensors
 from sensorhouse.settings import Settings
@@ -20,7 +20,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             raw.dead_letters,
             readings.readings,
             readings.anomalies,
-            marts.marts,
             housekeeping.lake_files,
             housekeeping.hot_window,
             housekeeping.drain_books,
@@ -30,13 +29,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.drain_orders,
             jobs.drain_readings,
             readings.refresh_touched_keys,
-            jobs.build_marts,
             jobs.full_balance,
             jobs.keep_lake_in_order,
             jobs.retire_days,
             jobs.merge_slices,
         ],
-        sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys, sensors.marts_inputs],
+        sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys],
         schedules=[
             schedules.nightly_balance,
             schedules.hourly_lake_upkeep,

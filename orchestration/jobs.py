@@ -3,7 +3,6 @@
 import dagster as dg
 
 from assets.housekeeping import drain_books, hot_window, lake_files
-from assets.marts import marts
 from assets.raw import raw_orders, raw_readings
 
 # Each is one step: a process for every step would double the time that a run needs to start.
@@ -20,12 +19,6 @@ drain_readings = dg.define_asset_job(
     dg.AssetSelection.assets(raw_readings).without_checks() | dg.AssetSelection.checks(*raw_readings.check_keys),
     executor_def=_ONE_PROCESS,
     description="Drain the topic of readings until it is caught up.",
-)
-build_marts = dg.define_asset_job(
-    "build_marts",
-    dg.AssetSelection.assets(marts),
-    executor_def=_ONE_PROCESS,
-    description="Build dbt's staging views and marts, and test them.",
 )
 full_balance = dg.define_asset_job(
     "full_balance",

@@ -1,6 +1,5 @@
-"""Dagster sensors: they look at offsets, touched keys and changes, and ask for runs; no data passes through them."""
+"""Dagster sensors: they look at offsets and touched keys, and ask for runs; no data passes through them."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,17 +7,15 @@ import dagster as dg
 
 from assets.readings import refresh_touched_keys
 from assets.resources import House
-from orchestration.jobs import build_marts, drain_orders, drain_readings
-from orchestration.runs import is_coming, is_unfinished
+from orchestration.jobs import drain_orders, drain_readings
+from orchestration.runs import is_coming
 from sensorhouse.errors import DependencyDown
 from sensors_io.drain import Share
 from sensors_io.lag import look
-from warehouse import changes, staged
+from warehouse import staged
 from warehouse.database import connect
 from warehouse.locks import Lock, is_held
 
-# Marts are built at most so often; the live page and the API read the tables themselves.
-MARTS_EVERY_S = 60
 SHARE = "sensorhouse/share"
 
 
@@ -86,27 +83,3 @@ def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     if refreshing or is_coming(context.instance, refresh_touched_keys.name):
         return dg.SkipReason(f"a refresh run is at work or about to start; {len(keys)} keys wait")
     return dg.RunRequest(tags={"sensorhouse/partition_keys": str(len(keys))})
-
-
-@dg.sensor(
-    job=build_marts,
-    minimum_interval_seconds=10,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for the marts when something they read has changed, once a minute at most.",
-)
-def marts_inputs(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
-    """Compare a marker of what marts read with the one they were built at."""
-    built_at, _, built_s = (context.cursor or "").partition(" ")
-    try:
-        with connect(house.settings.database_url) as connection:
-            marker = changes.marker(connection)
-    except DependencyDown as error:
-        return dg.SkipReason(f"can't look: {error}")
-    if marker == built_at:
-        return dg.SkipReason("nothing has changed")
-    if is_unfinished(context.instance, build_marts.name):
-        return dg.SkipReason("marts are being built")
-    if built_s and time.time() - float(built_s) < MARTS_EVERY_S:
-        return dg.SkipReason("marts were built less than a minute ago")
-    context.update_cursor(f"{marker} {time.time():.0f}")
-    return dg.RunRequest()

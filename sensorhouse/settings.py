@@ -66,7 +66,8 @@ class Settings(BaseSettings):
 
     dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
     dagster_port: int = Field(3000, description="Port of Dagster's UI.")
-    dagster_code_port: int = Field(4266, description="Port of the shared code server.")
+    dagster_code_port: int = Field(4266, description="Port of the code server that drains and refreshes.")
+    dagster_marts_port: int = Field(4267, description="Port of the code server that builds the marts.")
     dagster_max_runs: int = Field(
         4, ge=1, description="Runs that Dagster executes at once; the rest wait in its queue."
     )

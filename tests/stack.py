@@ -39,7 +39,7 @@ class Stack:
 
 def new_stack(folder: Path, **changes: Any) -> Stack:
     """One that is not started yet, with its data in `folder` and on free ports."""
-    kafka, controller, postgres, api, dagster, code = ports.free(6)
+    kafka, controller, postgres, api, dagster, code, marts = ports.free(7)
     settings = Settings(
         _env_file=None,
         state_dir=folder,
@@ -49,6 +49,7 @@ def new_stack(folder: Path, **changes: Any) -> Stack:
         api_port=api,
         dagster_port=dagster,
         dagster_code_port=code,
+        dagster_marts_port=marts,
         **changes,
     )
     return Stack(settings)

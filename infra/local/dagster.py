@@ -1,8 +1,9 @@
-"""The local Dagster: a code server that webserver and daemon share, with its storage in Postgres."""
+"""The local Dagster: code servers that webserver and daemon share, with its storage in Postgres."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,23 +19,54 @@ from infra.local.ports import Port, reachable
 from infra.local.processes import Command
 from sensorhouse.settings import Settings
 
-LOCATION = "sensorhouse"
 STORAGE_URL = "DAGSTER_STORAGE_URL"
 # Daemons that must have reported since the start; the others may have nothing to do.
 DAEMONS = {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"}
 
 
-def code_server(settings: Settings) -> Part:
-    """Holds our definitions, answers webserver and daemon, and starts the runs."""
-    port = settings.dagster_code_port
-    options = ["-m", "orchestration.definitions", "-p", port, "--host", "127.0.0.1", "--location-name", LOCATION]
+@dataclass(frozen=True)
+class Location:
+    """A code location: its name in the UI, its module, and the server that holds it."""
+
+    name: str
+    module: str
+    server: str
+    port: Port
+
+
+def locations(settings: Settings) -> tuple[Location, ...]:
+    """All of them."""
+    return (
+        Location(
+            "sensorhouse",
+            "orchestration.definitions",
+            "code-server",
+            Port(settings.dagster_code_port, "DAGSTER_CODE_PORT"),
+        ),
+        Location(
+            "marts",
+            "orchestration.marts",
+            "marts-server",
+            Port(settings.dagster_marts_port, "DAGSTER_MARTS_PORT"),
+        ),
+    )
+
+
+def code_servers(settings: Settings) -> tuple[Part, ...]:
+    """They hold our definitions, answer webserver and daemon, and start the runs."""
+    return tuple(_code_server(settings, location) for location in locations(settings))
+
+
+def _code_server(settings: Settings, location: Location) -> Part:
+    port = location.port.number
+    options = ["-m", location.module, "-p", port, "--host", "127.0.0.1", "--location-name", location.name]
     return Part(
-        name="code-server",
+        name=location.server,
         command=lambda: _command("dagster", "api", "grpc", *options),
         is_ready=lambda _: _serves(port),
         environment=lambda: _environment(settings),
         address=f"127.0.0.1:{port}",
-        ports=(Port(port, "DAGSTER_CODE_PORT"),),
+        ports=(location.port,),
         prepare=lambda: prepare(settings),
         # Runs: a drain goes on, and holds its lock, while the code server is started again.
         children_go_on=True,
@@ -120,9 +152,12 @@ def instance(settings: Settings) -> dict[str, object]:
 
 
 def workspace(settings: Settings) -> dict[str, object]:
-    """What workspace.yaml says: ask the shared code server."""
-    server = {"host": "127.0.0.1", "port": settings.dagster_code_port, "location_name": LOCATION}
-    return {"load_from": [{"grpc_server": server}]}
+    """What workspace.yaml says: ask the shared code servers."""
+    servers = [
+        {"host": "127.0.0.1", "port": location.port.number, "location_name": location.name}
+        for location in locations(settings)
+    ]
+    return {"load_from": [{"grpc_server": server} for server in servers]}
 
 
 def reported(url: str, since: float) -> set[str]:

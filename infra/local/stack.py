@@ -22,7 +22,7 @@ class Stage:
 
 
 # Who ends together, first to last: nothing is accepted that can't be kept, and servers outlive their users.
-STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server",), ("kafka", "postgres"))
+STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server", "marts-server"), ("kafka", "postgres"))
 
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
@@ -30,7 +30,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
     return (
         Stage((postgres.part(settings), kafka.part(settings))),
         Stage(
-            (dagster.code_server(settings), services.api(settings), services.relay(settings)),
+            (*dagster.code_servers(settings), services.api(settings), services.relay(settings)),
             prepare=lambda: prepare(settings),
             what="databases and topics",
         ),

@@ -19,7 +19,7 @@ from warehouse.database import connect
 # Seven processes twice, on a machine that may have other things to do.
 pytestmark = pytest.mark.timeout(240)
 
-PARTS = {"postgres", "kafka", "code-server", "api", "relay", "webserver", "daemon"}
+PARTS = {"postgres", "kafka", "code-server", "marts-server", "api", "relay", "webserver", "daemon"}
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def test_a_server_that_a_setting_names_is_not_started(tmp_path: Path) -> None:
 
 
 def test_no_part_has_a_secret_on_its_command_line(local: Settings) -> None:
-    for part in (dagster.code_server(local), dagster.webserver(local), dagster.daemon(local)):
+    for part in (*dagster.code_servers(local), dagster.webserver(local), dagster.daemon(local)):
         assert part.command
         assert "a password" not in " ".join(str(word) for word in part.command())
         assert part.environment()[dagster.STORAGE_URL] == local.dagster_url
