@@ -31,6 +31,8 @@ def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         "--interface",
         "asgi",
         "--factory",
+        "--workers-kill-timeout",
+        "3",
         "--port",
         str(port),
         "api.app:create_app",
@@ -47,8 +49,9 @@ def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             assert process.poll() is None
             time.sleep(0.05)
     yield url, process
-    process.kill()
-    process.wait()
+    # Not killed: its worker, a process of its own, would live on.
+    process.terminate()
+    process.wait(20)
 
 
 def headers(settings: Settings, user: str) -> dict[str, str]:
