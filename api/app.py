@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from agent import policy
 from api import auth, dashboard, docs, live, measures, orders, probes, receipts, sensors, uploads
 from api.context import Services
 from api.envelope import Envelope
@@ -42,12 +43,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.load()
     logs.configure(settings.log_level)
     tokens = Tokens(settings)
+    rules = policy.load(settings.policy_file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.database_url)
         publisher = Publisher(settings)
-        app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings))
+        app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings), rules)
         try:
             async with dashboard.watching(settings, pool) as app.state.dashboard:
                 yield

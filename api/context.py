@@ -12,6 +12,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
+from agent.policy import Policy
 from api.tokens import Tokens
 from sensorhouse.errors import DependencyDown, Forbidden, Unauthenticated
 from sensorhouse.settings import Settings
@@ -41,6 +42,7 @@ class Services:
     publisher: Publisher
     tokens: Tokens
     lake: Lake
+    policy: Policy
     hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     reading_lake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,14 +11,14 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from agent.order_states import EVENTS, PLACED, Actor, check
-from agent.policy import decide
+from agent.policy import Asked, Decision, Policy, decide
 from api import cursors
 from api.context import Reach, one_of
 from api.fields import Cursor, Day, Notes, Quantity, Strict, Word
 from sensorhouse.errors import Forbidden, Invalid, NotFound, Outdated
-from warehouse import orders
+from warehouse import catalogue, orders
 from warehouse.accounts import User
-from warehouse.orders import NewOrder, Order, OrderEvent
+from warehouse.orders import Customer, NewOrder, Order, OrderEvent, Product
 from warehouse.pool import connected, transaction
 
 Status = Literal[
@@ -115,7 +116,7 @@ async def place_order(wanted: Wanted, user: Buyer, services: Reach, response: Re
         if customer is None:
             raise Invalid(f"there is no customer {customer_id}")
         product, ordered, clock = await orders.find_product(connection, wanted.sku, customer_id)
-        decision = decide(customer, product, wanted.sku, wanted.quantity, ordered)
+        decision = _decided(services.policy, customer, product, wanted, ordered, clock)
         new = NewOrder(
             customer_id=customer_id,
             sku=wanted.sku,
@@ -200,6 +201,19 @@ async def move_order(
             actor=user.username,
         )
     return _answer(moved, response)
+
+
+def _decided(
+    policy: Policy, customer: Customer, product: Product | None, wanted: Wanted, ordered: int, clock: datetime
+) -> Decision:
+    """What the policy makes of it; prices and lead times are not looked up here, and count as nothing."""
+    buyer = catalogue.Customer(**vars(customer), region="unassigned", preferred_site=None)
+    products, usage = {}, {}
+    if product:
+        products[wanted.sku] = catalogue.Product(product.sku, product.sensor_type, Decimal(0), 0)
+        usage[wanted.sku] = catalogue.Bought(ordered)
+    asked = Asked(wanted.sku, wanted.quantity, wanted.requested_for, clock.astimezone(UTC).date())
+    return decide(policy, buyer, products, asked, usage)
 
 
 def _customer_of(user: User, wanted: Wanted) -> str:

@@ -20,12 +20,16 @@ SensorhouseError
 │   └── TopicRecreated      the topic was deleted and made anew: this drain ends, the next begins with the new one
 └── Misconfigured           told to whoever started the command, exit status 2
     ├── SettingMissing      a setting without a default is empty
+    ├── PolicyUnusable      a policy's file has something to mend; no rule of it is applied
     ├── PortTaken           another program listens on a port of the stack
     ├── PartMissing         a program that a part needs is not there and could not be fetched
     └── PartDied            a part ended before it answered
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 
 class SensorhouseError(Exception):
@@ -158,6 +162,13 @@ class SettingMissing(Misconfigured):
 
     def __init__(self, name: str, remedy: str) -> None:
         super().__init__(f"SENSORHOUSE_{name} is not set: {remedy}")
+
+
+class PolicyUnusable(Misconfigured):
+    """A policy's file in which something is to be mended, each thing a line."""
+
+    def __init__(self, path: Path, to_mend: Sequence[str]) -> None:
+        super().__init__(f"the policy in {path} can't be used:" + "".join(f"\n  {one}" for one in to_mend))
 
 
 class PortTaken(Misconfigured):

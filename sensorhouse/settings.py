@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     token_minutes: int = Field(60, ge=1, le=1440, description="How long a token is good for.")
     max_body_bytes: int = Field(16 << 20, description="Largest request body.")
     dashboard_sign_in: bool = Field(True, description="Whether the live dashboard asks for a sign-in.")
+    policy_file: Path | None = Field(None, description="YAML file of the order policy; empty: the one in agent/.")
 
     dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
     dagster_port: int = Field(3000, description="Port of Dagster's UI.")

@@ -70,6 +70,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/performance.md",
+        "docs/policy.md",
         "docs/quick-start.md",
         "docs/readings.md",
     ],
