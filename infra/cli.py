@@ -23,6 +23,7 @@ COMMANDS = {
     "logs": "infra.commands.logs:add",
     "gaps": "infra.commands.gaps:add",
     "dead-letters": "infra.commands.dead_letters:add",
+    "policy": "infra.commands.policy:add",
     "doctor": "infra.commands.doctor:add",
 }
 
