@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TypeAlias
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from agent import policy_file
 from agent.policy_file import FORBIDDEN_SKUS, UNLIMITED, AnyRule, Scope
@@ -24,8 +25,8 @@ class Asked:
     today: date
 
 
-@dataclass(frozen=True)
-class Facts:
+# A tuple: made for every order, in a third of the time that a frozen dataclass takes.
+class Facts(NamedTuple):
     """All that a rule may look at; `products` is the whole catalogue by sku, by which usage is summed."""
 
     customer: Customer
@@ -60,23 +61,21 @@ def why(rule: AnyRule, currency: str) -> Why:
             return _approval_above(_limit(rule.limits))
 
 
-def _limit(
-    entries: list[policy_file.Quantity] | list[policy_file.Amount] | list[policy_file.Days],
-) -> _Limit:
+def _limit(entries: Sequence[policy_file.Quantity | policy_file.Amount | policy_file.Days]) -> _Limit:
     """The limit that counts for an order: the most specific entry's number, or the fact that it names."""
-    limits = selection((entry, entry.limit) for entry in entries)
+    limits = selection((entry, _read(entry.limit)) for entry in entries)
 
     def limit(facts: Facts) -> int | Decimal | None:
         found = limits.of(facts.customer, facts.product)
-        if not isinstance(found, str):
-            return found
-        if found == UNLIMITED:
-            return None
-        owner, name = found.split(".")
-        value: int = getattr(facts.customer if owner == "customer" else facts.product, name)
-        return value
+        return found(facts) if found else None
 
     return limit
+
+
+def _read(limit: int | Decimal | str) -> _Limit:
+    if isinstance(limit, str):
+        return attrgetter(limit) if limit != UNLIMITED else lambda _: None
+    return lambda _: limit
 
 
 def _forbidden(rule: policy_file.ForbiddenProduct) -> Why:
