@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
+from agent.policy import Policy, may_approve
 from sensorhouse.errors import Conflict, Forbidden
 from warehouse.orders import Order
 
@@ -42,13 +44,11 @@ EVENTS = MappingProxyType(
     }
 )
 
-_DECIDES = frozenset({"approver", "admin"})
 _PRODUCES = frozenset({"operator", "admin"})
-# Who may bring an order into a state; `received` and `pending_approval` are the policy's alone.
+# Who may bring an order into a state. `received` and `pending_approval` are the policy's alone, which also names who
+# may accept and reject.
 _MAY = MappingProxyType(
     {
-        "accepted": _DECIDES,
-        "rejected": _DECIDES,
         "expired": _PRODUCES,
         "routed": _PRODUCES,
         "in_production": _PRODUCES,
@@ -68,16 +68,21 @@ class Actor:
     roles: Collection[str]
 
 
-def check(order: Order, status: str, actor: Actor) -> None:
-    """Return if `actor` may bring `order` to `status` now.
+def check(policy: Policy, order: Order, status: str, actor: Actor, *, now: datetime) -> None:
+    """Return if `actor` may bring `order` to `status` at this moment.
 
     Raises `Forbidden` when this user never may, `Conflict` when the order is not in a state for it. Whether the user
     may know of the order at all was decided before.
     """
-    if not _MAY.get(status, frozenset()) & set(actor.roles):
+    is_verdict = status in ("accepted", "rejected")
+    if is_verdict and not may_approve(policy, actor.roles, is_orderer=order.created_by == actor.user_id):
+        if may_approve(policy, actor.roles, is_orderer=False):
+            raise Forbidden("an order is approved or rejected by someone other than who placed it")
         raise Forbidden(f"your role can't make an order {status}")
-    if status in ("accepted", "rejected") and order.created_by == actor.user_id:
-        raise Forbidden("an order is approved or rejected by someone other than who placed it")
+    if not is_verdict and not _MAY.get(status, frozenset()) & set(actor.roles):
+        raise Forbidden(f"your role can't make an order {status}")
+    if is_verdict and order.status == "pending_approval" and order.approve_by and order.approve_by <= now:
+        raise Conflict(f"the order waited for approval until {order.approve_by:%Y-%m-%d %H:%M} UTC and has expired")
     if status not in NEXT[order.status]:
         allowed = " or ".join(NEXT[order.status]) or "nothing else"
         raise Conflict(f"the order is {order.status}; from there it can become {allowed}, not {status}")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
 
 from agent import policy
 from api import auth, dashboard, docs, live, measures, orders, probes, receipts, sensors, uploads
+from api.admission import Admission
 from api.context import Services
 from api.envelope import Envelope
 from api.measures import Measured
+from api.moving import expiring
+from api.placing import Placing
 from api.problems import RESPONSES, Problem, add_problem_handlers
 from api.tokens import Tokens
 from sensorhouse import logs
 from sensorhouse.settings import Settings
 from sensors_io.lake import open_lake
 from sensors_io.publisher import Publisher
+from warehouse.notices import listening
 from warehouse.pool import open_pool
 
 _ABOUT = """
@@ -49,11 +54,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.database_url)
         publisher = Publisher(settings)
-        app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings), rules)
+        keys_kept_for = timedelta(hours=settings.idempotency_hours)
+        placing = Placing(
+            pool,
+            rules,
+            flush_rows=settings.order_flush_rows,
+            longest_queue=settings.order_queue,
+            keys_kept_for=keys_kept_for,
+        )
+        services = app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings), rules, placing)
         try:
-            async with dashboard.watching(settings, pool) as app.state.dashboard:
+            async with (
+                dashboard.watching(settings, pool) as app.state.dashboard,
+                expiring(pool, keys_kept_for=keys_kept_for),
+                listening(settings.database_url, services.changed, missed=services.doubt_all),
+            ):
                 yield
         finally:
+            await placing.close()
             await publisher.close()
             await pool.close()
 
@@ -67,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=RESPONSES,
     )
     app.state.settings = settings
+    app.add_middleware(Admission)
     app.add_middleware(Measured)
     # Added last, so it is the outermost.
     app.add_middleware(Envelope, max_body_bytes=settings.max_body_bytes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -13,8 +12,10 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from agent.policy import Policy
+from api.placing import Placing
+from api.remembered import Remembered
 from api.tokens import Tokens
-from sensorhouse.errors import DependencyDown, Forbidden, Unauthenticated
+from sensorhouse.errors import Forbidden, Unauthenticated
 from sensorhouse.settings import Settings
 from sensors_io.lake import Lake
 from sensors_io.publisher import Publisher
@@ -25,7 +26,7 @@ from warehouse.readings import sensor_types
 if TYPE_CHECKING:
     from warehouse.pool import Pool
 
-# A deleted user is out, and a changed role counts, after this long.
+# A deleted user is out, and a changed role counts, at once: Postgres tells. If its notice is lost, after this long.
 USER_GOOD_FOR_S = 10.0
 SENSOR_TYPES_GOOD_FOR_S = 30.0
 # Uploads wait on Kafka alone: while Postgres is away, who was seen lately is still let in.
@@ -43,47 +44,56 @@ class Services:
     tokens: Tokens
     lake: Lake
     policy: Policy
+    placing: Placing
     hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     reading_lake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
-    _users: dict[UUID, tuple[User, float]] = field(default_factory=dict)
-    _sensor_types: tuple[frozenset[str], float] | None = None
+
+    def __post_init__(self) -> None:
+        self.users: Remembered[UUID, User] = Remembered(
+            self._find_user,
+            fresh_s=lambda: USER_GOOD_FOR_S,
+            stale_s=USER_GOOD_FOR_WHILE_DOWN_S,
+            most=_USERS_REMEMBERED,
+        )
+        self._sensor_types = Remembered(
+            self._find_sensor_types, fresh_s=lambda: SENSOR_TYPES_GOOD_FOR_S, stale_s=float("inf"), most=1
+        )
 
     async def user(self, user_id: UUID) -> User:
         """The user, as the warehouse knew them at most `USER_GOOD_FOR_S` ago; raises `Unauthenticated` if deleted."""
-        known, seen_at = self._users.get(user_id, (None, 0.0))
-        age = time.monotonic() - seen_at
-        if known and age < USER_GOOD_FOR_S:
-            return known
-        try:
-            async with connected(self.pool) as connection:
-                user = await find_user(connection, user_id)
-        except DependencyDown:
-            if known and age < USER_GOOD_FOR_WHILE_DOWN_S:
-                return known
-            raise
-        if user is None:
-            self._users.pop(user_id, None)
-            raise Unauthenticated("this user no longer exists")
-        if len(self._users) >= _USERS_REMEMBERED:
-            self._users.clear()
-        self._users[user_id] = (user, time.monotonic())
-        return user
+        return await self.users.get(user_id)
 
     async def sensor_types(self) -> frozenset[str]:
         """The sensor types whose readings are taken, at most `SENSOR_TYPES_GOOD_FOR_S` old while Postgres answers."""
-        if self._sensor_types and time.monotonic() - self._sensor_types[1] < SENSOR_TYPES_GOOD_FOR_S:
-            return self._sensor_types[0]
-        try:
-            async with connected(self.pool) as connection:
-                self._sensor_types = (await sensor_types(connection), time.monotonic())
-        except DependencyDown:
-            if self._sensor_types is None:
-                raise
-        return self._sensor_types[0]
+        return await self._sensor_types.get("all")
+
+    def changed(self, table: str, key: str) -> None:
+        """A row that is remembered here has changed."""
+        if table == "users":
+            self.users.forget(UUID(key))
+        else:
+            self._sensor_types.forget("all")
+
+    def doubt_all(self) -> None:
+        """Anything that is remembered here may have changed."""
+        self.users.doubt()
+        self._sensor_types.doubt()
+
+    async def _find_user(self, user_id: UUID) -> User:
+        async with connected(self.pool) as connection:
+            user = await find_user(connection, user_id)
+        if user is None:
+            raise Unauthenticated("this user no longer exists")
+        return user
+
+    async def _find_sensor_types(self, _all: str) -> frozenset[str]:
+        async with connected(self.pool) as connection:
+            return await sensor_types(connection)
 
 
-def _services(request: Request) -> Services:
+# Async, as all dependencies are: FastAPI would give each one that is not to a thread.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -103,10 +113,10 @@ async def signed_in(token: Annotated[str | None, Depends(_bearer)], services: Re
 SignedIn = Annotated[User, Depends(signed_in)]
 
 
-def one_of(*roles: str) -> Callable[[User], User]:
+def one_of(*roles: str) -> Callable[[User], Awaitable[User]]:
     """A dependency: the signed-in user, who has one of these roles; `admin` has them all."""
 
-    def allowed(user: SignedIn) -> User:
+    async def allowed(user: SignedIn) -> User:
         if not {*roles, "admin"} & set(user.roles):
             raise Forbidden(f"this takes the role {' or '.join(roles)}")
         return user

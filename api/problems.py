@@ -17,7 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from sensorhouse.errors import DependencyDown, Invalid, Refused, TooLarge, TooMany, Unauthenticated, UnsupportedType
+from sensorhouse.errors import (
+    DependencyDown,
+    Invalid,
+    KeyMissing,
+    Overloaded,
+    Refused,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    UnsupportedType,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -43,7 +53,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     for code, text in {
         "4XX": "Refused; nothing was kept.",
         "422": "Refused: `errors` names the fields.",
-        "503": "A server that this needs is away; send the same again.",
+        "503": "A server that this needs is away, or too much waits; after Retry-After, send the same again.",
     }.items()
 }
 
@@ -87,7 +97,7 @@ async def _refused(request: Request, error: Refused) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = 'Bearer realm="sensorhouse"'
-    if isinstance(error, TooMany):
+    if isinstance(error, TooMany | Overloaded):
         headers["retry-after"] = str(RETRY_AFTER_S)
     return problem(request.scope, error.status, str(error), title=error.title, headers=headers)
 
@@ -105,6 +115,8 @@ async def _dependency_down(request: Request, error: DependencyDown) -> Response:
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
     errors = error.errors()
+    if any(each["type"] == "missing" and each["loc"] == ("header", "Idempotency-Key") for each in errors):
+        return await _refused(request, KeyMissing("send an Idempotency-Key: any text of your own, new for each order"))
     kind = request.headers.get("content-type", "")
     if errors[0]["loc"] == ("body",) and "json" not in kind:
         return problem(request.scope, 415, "send application/json", title=UnsupportedType.title)

@@ -2,15 +2,20 @@
 
 SensorhouseError
 ├── Refused                 a client asked for what can't be done; the status is the error's own, nothing was kept
+│   ├── KeyMissing          400  name the request with an Idempotency-Key
 │   ├── Unauthenticated     401  sign in (again)
 │   ├── Forbidden           403  the role or the owner is another
 │   ├── NotFound            404  there is none, or not for this user
 │   ├── Conflict            409  the thing has moved on; read it again
+│   │   └── KeyTaken             the same request is under way; send it again for its answer
 │   ├── Outdated            412  the version in If-Match is no longer the newest; read it again
 │   ├── TooLarge            413  send less at once
 │   ├── UnsupportedType     415  send one of the named content types
 │   ├── Invalid             422  mend the named fields
-│   └── TooMany             429  too many at once; wait and send it again
+│   │   └── KeyReused            the key named another request before; take a new one
+│   ├── VersionMissing      428  say in If-Match which version is meant
+│   ├── TooMany             429  too many at once; wait and send it again
+│   └── Overloaded          503  the queue is full; wait and send it again
 ├── DependencyDown          503  a server did not answer; unknown whether it was kept: retry with the same key
 ├── DrainStopped            the drain run ends; nothing was lost, and what happens next differs:
 │   ├── Fenced              another drain took over; this one ends cleanly
@@ -43,6 +48,12 @@ class Refused(SensorhouseError):
     title = "Refused"
 
 
+class KeyMissing(Refused):
+    """A request that may only be sent with an Idempotency-Key, without one."""
+
+    title = "Idempotency-Key is missing"
+
+
 class Unauthenticated(Refused):
     """No token, or one that is expired or forged."""
 
@@ -69,6 +80,12 @@ class Conflict(Refused):
 
     status = 409
     title = "Conflict"
+
+
+class KeyTaken(Conflict):
+    """Another request with the same Idempotency-Key is under way."""
+
+    title = "A request is outstanding for this Idempotency-Key"
 
 
 class Outdated(Refused):
@@ -99,11 +116,31 @@ class Invalid(Refused):
     title = "Invalid"
 
 
+class KeyReused(Invalid):
+    """An Idempotency-Key that stood for another request before."""
+
+    title = "Idempotency-Key is already used"
+
+
+class VersionMissing(Refused):
+    """A change that must say which version it is meant for, and doesn't."""
+
+    status = 428
+    title = "If-Match is missing"
+
+
 class TooMany(Refused):
     """More requests at once than this part takes."""
 
     status = 429
     title = "Too many at once"
+
+
+class Overloaded(Refused):
+    """More waits already than can be done in time; nothing was begun."""
+
+    status = 503
+    title = "Overloaded"
 
 
 class DependencyDown(SensorhouseError):

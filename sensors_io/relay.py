@@ -64,10 +64,12 @@ def _lead(connection: Connection, kafka: Producer, topic: str, stopping: threadi
 
 
 def _first_of_each_order(rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """One event per order: its next waits until this one is marked, so that a failure never lets it overtake."""
+    """One event per order, its lowest version: the next waits until that is marked, so that none is ever overtaken."""
     first: dict[str, OutboxRow] = {}
     for row in rows:
-        first.setdefault(row.aggregateid, row)
+        before = first.get(row.aggregateid)
+        if before is None or row.version < before.version:
+            first[row.aggregateid] = row
     return list(first.values())
 
 
@@ -83,7 +85,11 @@ def _publish(kafka: Producer, topic: str, rows: Sequence[OutboxRow], stopping: t
             else:
                 failed.append(error.str())
 
-        headers: list[tuple[str, str | bytes | None]] = [("id", str(row.id)), ("content-type", "application/json")]
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("id", str(row.id)),
+            ("version", str(row.version)),
+            ("content-type", "application/json"),
+        ]
         try:
             kafka.produce(topic, row.payload.encode(), row.aggregateid.encode(), on_delivery=note, headers=headers)
         except (BufferError, KafkaException) as error:

@@ -16,6 +16,7 @@ class OutboxRow:
 
     id: UUID
     aggregateid: str
+    version: int
     payload: str
 
 
@@ -25,7 +26,7 @@ def unpublished(connection: psycopg.Connection, limit: int) -> list[OutboxRow]:
         # By what is missing, never by a last id: transactions become visible in another order than they began.
         return cursor.execute(
             """
-            select id, aggregateid, payload::text as payload
+            select id, aggregateid, version, payload::text as payload
             from outbox
             where published_at is null
             order by created_at, id

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from sensorhouse.errors import DependencyDown
+from sensorhouse.errors import DependencyDown, Overloaded
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONNECT_WITHIN_S = 3
 ANSWER_WITHIN_S = 10
+# Who waits for a row that another transaction has locked gives up after this long.
+LOCKED_FOR_S = 5
 # Longer than an answer may take, so that a rush waits its turn and only a standstill is refused.
 WAIT_FOR_A_CONNECTION_S = 15
 
@@ -42,7 +44,11 @@ async def open_pool(url: str, *, size: int = 16) -> Pool:
         timeout=CONNECT_WITHIN_S,
         command_timeout=ANSWER_WITHIN_S,
         # Statements with optional filters (`$1 is null or …`) need a plan made for what was given.
-        server_settings={"application_name": "sensorhouse", "plan_cache_mode": "force_custom_plan"},
+        server_settings={
+            "application_name": "sensorhouse",
+            "plan_cache_mode": "force_custom_plan",
+            "lock_timeout": f"{LOCKED_FOR_S}s",
+        },
         init=_read_plain_uuids,
         reset=_leave_as_is,
     )
@@ -67,10 +73,15 @@ async def _leave_as_is(_connection: Connection) -> None:
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection from the pool; raises `DependencyDown` when Postgres is away, also in the middle."""
+    """A connection from the pool; raises `DependencyDown` when Postgres is away, also in the middle.
+
+    `Overloaded` when another transaction has locked a row for longer than one waits; nothing was kept then.
+    """
     try:
         async with pool.acquire(timeout=WAIT_FOR_A_CONNECTION_S) as connection:
             yield connection
+    except asyncpg.LockNotAvailableError as error:
+        raise Overloaded("other requests hold what this one needs; nothing was kept, so send it again") from error
     except _DOWN as error:
         raise DependencyDown(f"Postgres does not answer: {error!r}") from error
     except asyncpg.InterfaceError as error:

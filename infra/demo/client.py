@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -35,12 +36,13 @@ class Client:
 
     def order(self, sku: str, quantity: int, **more: str) -> Any:
         """Place an order; the order as it was taken."""
-        return _checked(self._http.post("/orders/", json={"sku": sku, "quantity": quantity, **more}))
+        key = {"idempotency-key": str(uuid4())}
+        return _checked(self._http.post("/orders/", json={"sku": sku, "quantity": quantity, **more}, headers=key))
 
     def set_status(self, order_id: str, status: str, reason: str | None = None) -> Any:
-        """Move an order on."""
+        """Move an order on, at whatever version it is."""
         body = {"status": status} | ({"reason": reason} if reason else {})
-        return _checked(self._http.put(f"/orders/{order_id}/status", json=body))
+        return _checked(self._http.put(f"/orders/{order_id}/status", json=body, headers={"if-match": "*"}))
 
     def upload(self, body: bytes, content_type: str) -> Any:
         """Upload readings; the receipt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -13,6 +14,23 @@ from tests.api import Api, assert_problem
 from warehouse.accounts import DEMO_PASSWORD
 
 GRACE = {"username": "grace", "password": "a long pass phrase", "email": "grace@example.com"}
+
+
+async def test_a_role_that_is_taken_away_and_a_user_that_is_deleted_count_at_once(api: Api) -> None:
+    assert (await api("GET", "/orders/", "vera")).status_code == 200
+    vera = {"authorization": f"Bearer {api.token('vera')}"}
+
+    async def answered(status: int) -> None:
+        async with asyncio.timeout(context.USER_GOOD_FOR_S / 2):
+            while (await api("GET", "/orders/", headers=vera)).status_code != status:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    api.rows("update users set roles = '{device}' where username = 'vera' returning 1")
+    await answered(403)
+    api.rows("update users set roles = '{viewer}' where username = 'vera' returning 1")
+    await answered(200)
+    api.rows("delete from users where username = 'vera' returning 1")
+    await answered(401)
 
 
 async def test_who_registers_can_sign_in_and_order_for_a_customer_of_their_own(api: Api) -> None:

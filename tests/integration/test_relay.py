@@ -63,7 +63,11 @@ def assert_every_event_in_order(settings: Settings) -> None:
     for message in published(settings):
         event = orjson.loads(message.value() or b"")
         assert (message.key() or b"").decode() == event["order_id"]
-        assert dict(message.headers() or []) == {"id": event["event_id"].encode(), "content-type": b"application/json"}
+        assert dict(message.headers() or []) == {
+            "id": event["event_id"].encode(),
+            "version": str(event["version"]).encode(),
+            "content-type": b"application/json",
+        }
         if event["event_id"] not in seen:
             assert event["version"] == last.get(event["order_id"], 0) + 1
             last[event["order_id"]] = event["version"]
@@ -91,6 +95,38 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(api: Api) ->
         await order_with_steps(api, "routed")
         wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
     assert len(published(api.settings)) == 4
+    assert_every_event_in_order(api.settings)
+
+
+async def test_a_transaction_that_commits_late_is_not_skipped(api: Api) -> None:
+    """Its event is older, by time and by id, than others that were published long before it became visible."""
+    late = await order_with_steps(api)
+    with relaying(api.settings), connect(api.settings.database_url) as held:
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
+        row = held.execute("delete from outbox where aggregateid = %s returning *", [late]).fetchone()
+        held.commit()
+        assert row
+        payload = orjson.dumps(row[4]).decode()
+        held.execute(
+            "insert into outbox (id, aggregatetype, aggregateid, type, payload, created_at, version)"
+            " values (%s, %s, %s, %s, %s, %s, %s)",
+            [*row[:4], payload, row[5], row[7]],
+        )
+        for _ in range(3):
+            await order_with_steps(api, "routed")
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
+        before = len(published(api.settings))
+        held.commit()
+        wait_until(lambda: len(published(api.settings)) == before + 1, within_s=30)
+    assert_every_event_in_order(api.settings)
+
+
+async def test_an_orders_events_go_by_version_whatever_the_clock_said(api: Api) -> None:
+    order_id = await order_with_steps(api, "routed", "in_production", "in_test")
+    backwards = "update outbox set created_at = now() - version * interval '1 hour' where aggregateid = %s returning 1"
+    api.rows(backwards, order_id)
+    with relaying(api.settings):
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
     assert_every_event_in_order(api.settings)
 
 
