@@ -56,24 +56,34 @@ def jars_folder(settings: Settings) -> Path:
 
 def versitygw(settings: Settings) -> Path:
     """The S3 server, built from locked sources."""
-
-    def build(folder: Path) -> None:
-        # Never another Go than the one found: the go command would download one by itself.
-        environment = inherited_environment() | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
-        package = "github.com/versity/versitygw/cmd/versitygw"
-        command = [go(settings), "build", "-trimpath", "-ldflags=-s -w", "-o", folder / "versitygw", package]
-        _run(command, VERSITYGW, environment, "versitygw could not be built")
-
-    return places.made_once(versitygw_folder(settings), build) / "versitygw"
+    return built_with_go(settings, VERSITYGW, "github.com/versity/versitygw/cmd/versitygw", versitygw_folder(settings))
 
 
 def versitygw_folder(settings: Settings) -> Path:
     """Where the S3 server is once it is built."""
-    return places.cache(settings) / f"versitygw-{_short_hash(VERSITYGW / 'go.sum')}"
+    return go_folder(settings, VERSITYGW, "versitygw")
+
+
+def built_with_go(settings: Settings, sources: Path, package: str, made: Path) -> Path:
+    """A Go program built once into the folder `made`, at the versions that go.mod and go.sum in `sources` lock."""
+    program = made.name.rpartition("-")[0]
+
+    def build(folder: Path) -> None:
+        # Never another Go than the one found: the go command would download one by itself.
+        environment = inherited_environment() | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
+        command = [go(settings), "build", "-trimpath", "-ldflags=-s -w", "-o", folder / program, package]
+        _run(command, sources, environment, f"{program} could not be built")
+
+    return places.made_once(made, build) / program
+
+
+def go_folder(settings: Settings, sources: Path, program: str) -> Path:
+    """Where a Go program is once it is built; other locked sources go into another folder."""
+    return places.cache(settings) / f"{program}-{_short_hash(sources / 'go.sum')}"
 
 
 def go(settings: Settings) -> Path:
-    """A Go that builds the S3 server."""
+    """A Go that builds what is built here."""
     found = machine_go()
     return Path(found) if found else _wheels(settings, "go") / "go" / "bin" / "go"
 
