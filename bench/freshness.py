@@ -23,7 +23,7 @@ from sensors_io import kafka
 from sensors_io.lag import look
 from tests import topics
 from tests.servers import Servers
-from tests.stack import Stack, new_stack
+from tests.stack import Stack, stack_on
 from warehouse import ledger
 from warehouse.database import Connection, connect
 
@@ -96,14 +96,8 @@ def while_draining(servers: Servers, *, per_s: int, seconds: float) -> Freshness
 def from_idle(servers: Servers, folder: Path, *, rounds: int) -> Freshness:
     """Freshness of readings that arrive on an idle topic: Dagster has to notice them and start a drain first."""
     settings = servers.new_settings()
-    given = settings.model_dump(
-        include={
-            *("orders_topic", "readings_topic", "postgres_url", "dagster_database", "jwt_secret"),
-            *("lake_url", "s3_endpoint", "s3_access_key_id", "s3_secret_access_key"),
-        }
-    )
     # The drain ends soon, so that the topic is idle again; how fast one starts does not depend on it.
-    stack = new_stack(folder, kafka_brokers=settings.brokers, linger_s=1.0, **given)
+    stack = stack_on(settings, folder, linger_s=1.0)
     watched = Watched()
     try:
         stack.up()

@@ -53,3 +53,14 @@ def new_stack(folder: Path, **changes: Any) -> Stack:
         **changes,
     )
     return Stack(settings)
+
+
+def stack_on(settings: Settings, folder: Path, **changes: Any) -> Stack:
+    """One that is not started yet, on the Kafka, Postgres and S3 of `settings`, which run already."""
+    given = settings.model_dump(
+        include={
+            *("orders_topic", "readings_topic", "postgres_url", "dagster_database", "jwt_secret"),
+            *("lake_url", "s3_endpoint", "s3_access_key_id", "s3_secret_access_key"),
+        }
+    )
+    return new_stack(folder, **{"kafka_brokers": settings.brokers, **given, **changes})
