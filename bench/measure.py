@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
 class Meter:
-    """The CPU seconds that named processes, each with its children, have used since the meter was made."""
+    """The CPU seconds that named processes, each with its children, have used since the meter was made.
 
-    pids: Mapping[str, int]
+    A name may stand for several processes.
+    """
+
+    pids: Mapping[str, Sequence[int]]
     before: Mapping[str, float]
 
     @classmethod
-    def of(cls, pids: Mapping[str, int]) -> Meter:
+    def of(cls, pids: Mapping[str, int | Sequence[int]]) -> Meter:
         """One that starts at zero."""
-        return cls(pids, {name: cpu_s(pid) for name, pid in pids.items()})
+        several = {name: [given] if isinstance(given, int) else given for name, given in pids.items()}
+        return cls(several, {name: cpu_s(*given) for name, given in several.items()})
 
     def read(self) -> dict[str, float]:
         """CPU seconds by name."""
-        return {name: cpu_s(pid) - self.before[name] for name, pid in self.pids.items()}
+        return {name: cpu_s(*pids) - self.before[name] for name, pids in self.pids.items()}
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process, of its living descendants and of its children that have ended."""
+def cpu_s(*pids: int) -> float:
+    """CPU seconds of processes, of their living descendants and of their children that have ended."""
     stats = _stats()
-    tree, waiting = [], [pid]
-    while waiting:
-        parent = waiting.pop()
-        tree.append(parent)
-        waiting += [child for child, stat in stats.items() if int(stat[1]) == parent]
     # [11] and [12]: its own, in user and kernel mode; [13] and [14]: of children that were waited for.
-    return sum(float(field) for found in tree if found in stats for field in stats[found][11:15]) / _TICKS_PER_S
+    tree = {found for pid in pids for found in _tree(pid, stats)}
+    return sum(float(field) for found in tree for field in stats[found][11:15]) / _TICKS_PER_S
+
+
+def ended_children_cpu_s() -> float:
+    """CPU seconds of our own children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def rss_mib(pid: int) -> float:
+    """Memory that a process and its living descendants hold now."""
+    stats = _stats()
+    return sum(int(stats[found][21]) for found in _tree(pid, stats)) * _PAGE_BYTES / (1 << 20)
 
 
 def peak_rss_mib(pid: int | str = "self") -> float:
@@ -82,6 +96,16 @@ def _stats() -> dict[int, list[str]]:
             except OSError:
                 continue
     return found
+
+
+def _tree(pid: int, stats: Mapping[int, list[str]]) -> list[int]:
+    """A process and its living descendants."""
+    tree, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        tree += [parent] if parent in stats else []
+        waiting += [child for child, stat in stats.items() if int(stat[1]) == parent]
+    return tree
 
 
 def _jiffies() -> tuple[int, int]:

@@ -63,7 +63,7 @@ def document(found: Found) -> str:
     """All tables, as Markdown."""
     parts = [
         f"Machine: {found.machine}. {', '.join(f'{name} {version}' for name, version in found.versions.items())}.",
-        _warning(found.busy),
+        warning(found.busy),
         _rates(found.rates, f"Ours, into the lake and into Postgres by {_processes(found.drains)}"),
         _long(found),
         _peers(found),
@@ -92,7 +92,8 @@ def _processes(drains: int) -> str:
     return "one process" if drains == 1 else f"{drains} processes that share the partitions"
 
 
-def _warning(busy: Sequence[float]) -> str:
+def warning(busy: Sequence[float]) -> str:
+    """What to say when other programs were at work; empty when they rested."""
     if max(busy, default=0.0) < BUSY:
         return ""
     return f"**Other programs kept {max(busy):.0%} of the processors busy: these numbers say little.**"
@@ -117,7 +118,7 @@ def _rates(rates: Mapping[Encoding, Rates], title: str) -> str:
     head = ["encoding", "readings", "readings/s", "consume only/s", "share of it"]
     head += [f"{process}, CPU s" for process in PROCESSES] + ["drain's peak RSS, MiB", "bytes/reading"]
     runs = {len(one.runs) for one in rates.values()}
-    return f"{title}; median of {max(runs)}:\n\n{_table(head, rows)}"
+    return f"{title}; median of {max(runs)}:\n\n{table(head, rows)}"
 
 
 def _long(found: Found) -> str:
@@ -130,7 +131,7 @@ def _long(found: Found) -> str:
         cells = [f"{short.sent.readings:,}", f"{costs[0]:.2f}", f"{long.sent.readings:,}", f"{costs[1]:.2f}"]
         rows.append([encoding.value, *cells, f"{costs[1] / costs[0] - 1:+.0%}"])
     head = ["encoding", "readings", "CPU s per million", "readings", "CPU s per million", "difference"]
-    return f"{_rates(found.long, 'A longer backlog')}\n\nThe drain's cost per reading:\n\n{_table(head, rows)}"
+    return f"{_rates(found.long, 'A longer backlog')}\n\nThe drain's cost per reading:\n\n{table(head, rows)}"
 
 
 def _peers(found: Found) -> str:
@@ -151,7 +152,7 @@ def _peers(found: Found) -> str:
         for peer in peers
     ]
     head = ["from the JSON topic", "readings", "readings/s", "CPU s", "peak RSS, MiB", "all there", "ours is × as fast"]
-    return f"Others on the same topic, best run of each:\n\n{_table(head, rows)}"
+    return f"Others on the same topic, best run of each:\n\n{table(head, rows)}"
 
 
 def _freshness(found: Found) -> str:
@@ -162,7 +163,7 @@ def _freshness(found: Found) -> str:
         if one
     ]
     head = ["accepted → queryable", "readings", "p50, s", "p99, s", "longest, s", "of a core"]
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _indexes(indexes: Sequence[str]) -> str:
@@ -177,6 +178,7 @@ def _times(ours: float | None, theirs: float | None) -> float | None:
     return round(ours / theirs, 1) if ours and theirs else None
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table, all columns but the first to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
