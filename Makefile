@@ -63,6 +63,10 @@ pictures: setup browser ## the README's pictures, of the stack that runs
 bench-ingest: setup ## how fast readings come in, beside other ways to do it (BENCH="--quick": a few minutes; --help: the rest)
 	@$(BIN)/python -m bench.ingest $(BENCH)
 
+.PHONY: bench-orders
+bench-orders: setup ## how many orders a second the API takes, and that none is lost (BENCH="--quick": a minute; --help: the rest)
+	@$(BIN)/python -m bench.orders $(BENCH)
+
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data
 

@@ -1,1 +1,1 @@
-"""The benchmark: how fast readings come in, beside other ways to do it."""
+"""The benchmarks: how fast readings come in and orders are taken, beside other ways to do it."""

@@ -71,6 +71,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "CONTRIBUTING.md",
         "docs/performance.md",
         "docs/policy.md",
+        "docs/performance-orders.md",
         "docs/quick-start.md",
         "docs/readings.md",
     ],
@@ -82,7 +83,10 @@ def test_what_a_document_links_to_is_there(path: str) -> None:
             assert (document.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md", "docs/performance.md", "docs/quick-start.md"])
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "CONTRIBUTING.md", "docs/performance.md", "docs/performance-orders.md", "docs/quick-start.md"],
+)
 def test_every_make_command_in_a_document_exists(path: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     told = set(re.findall(r"\bmake ([a-z-]+)\b", (ROOT / path).read_text()))

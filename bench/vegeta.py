@@ -1,0 +1,106 @@
+"""vegeta, the load generator: built from locked sources, run on a file of targets, its answers as a table."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from infra.local import tools
+from sensorhouse.settings import Settings
+
+SOURCES = Path(__file__).parent / "vegeta_tool"
+PACKAGE = "github.com/tsenart/vegeta/v12"
+ANSWER_WITHIN_S = 30
+# How often those who watch an attack look.
+LOOKS = 40
+# What `vegeta encode -to csv` writes, in this order; bodies and headers as base64.
+_CSV = {
+    "at_ns": pl.Int64,
+    "code": pl.Int32,
+    "latency_ns": pl.Int64,
+    "bytes_out": pl.Int64,
+    "bytes_in": pl.Int64,
+    "error": pl.String,
+    "body": pl.String,
+    "attack": pl.String,
+    "seq": pl.Int64,
+    "method": pl.String,
+    "url": pl.String,
+    "headers": pl.String,
+}
+_NO_TARGETS = "no targets to attack"
+
+
+@dataclass(frozen=True)
+class Load:
+    """So many connections for so long.
+
+    Without `per_s` each connection asks again as soon as it is answered; with it requests leave by the clock, and more
+    connections are opened when the answers come late.
+    """
+
+    connections: int
+    seconds: float
+    per_s: int | None = None
+
+
+def program(settings: Settings) -> Path:
+    """Vegeta's own program."""
+    return tools.built_with_go(settings, SOURCES, PACKAGE, tools.go_folder(settings, SOURCES, "vegeta"))
+
+
+def locked_version() -> str:
+    """The version that go.mod names."""
+    found = re.search(rf"{re.escape(PACKAGE)} v(\S+)", (SOURCES / "go.mod").read_text())
+    assert found
+    return found[1]
+
+
+def attack(vegeta: Path, targets: Path, load: Load, look: Callable[[], None]) -> pl.DataFrame:
+    """Send the targets, each once, and call `look` now and then; one row per request, in no order.
+
+    Columns: at_ns, latency_ns, code (0: no answer), error, method, url, body and headers as text.
+    """
+    told = targets.with_suffix(".results")
+    command = [vegeta, "attack", *_options(load), f"-targets={targets}", f"-output={told}"]
+    with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(load.seconds / LOOKS)
+            look()
+    assert process.returncode == 0, "vegeta failed"
+    table = targets.with_suffix(".csv")
+    subprocess.run([vegeta, "encode", "-to=csv", f"-output={table}", told], stdin=subprocess.DEVNULL, check=True)
+    told.unlink()
+    found = read(table)
+    table.unlink()
+    assert _NO_TARGETS not in found["error"], f"{targets.name}: the targets did not last for {load.seconds:.0f} s"
+    return found
+
+
+def read(table: Path) -> pl.DataFrame:
+    """The answers that `vegeta encode -to=csv` wrote."""
+    text = (
+        pl.col(name).fill_null("").str.decode("base64").cast(pl.String, strict=False) for name in ("body", "headers")
+    )
+    return (
+        pl.scan_csv(table, has_header=False, schema=pl.Schema(_CSV))
+        .select("at_ns", "latency_ns", "code", pl.col("error").fill_null(""), "method", "url", *text)
+        .collect()
+    )
+
+
+def _options(load: Load) -> list[str]:
+    # Lazily: else it would send the targets again and again, and with them their keys.
+    options = ["-format=json", "-lazy", f"-duration={load.seconds}s", f"-timeout={ANSWER_WITHIN_S}s"]
+    options += [f"-connections={load.connections}"]
+    if load.per_s:
+        return [*options, f"-rate={load.per_s}/s", f"-workers={min(load.connections, load.per_s)}"]
+    # All at once: vegeta begins with ten workers and adds one only when the others are busy.
+    numbers = (f"-{name}={load.connections}" for name in ("workers", "max-workers", "max-connections"))
+    return [*options, "-rate=0", *numbers]
