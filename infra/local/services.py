@@ -14,11 +14,18 @@ from sensorhouse.settings import Settings
 from warehouse.database import connect
 from warehouse.locks import Lock, is_held
 
+# Connections of one worker that are open at once. Granian's own limit is 1,024, and whoever comes next is connected but
+# not answered until another connection is closed.
+CONNECTIONS = 10_000
+# Connections that wait to be accepted; the kernel's usual limit.
+WAITING_CONNECTIONS = 4096
+
 
 def api(settings: Settings) -> Part:
     """The API and the live dashboard."""
     host, port = settings.api_host, settings.api_port
     options = ["--interface", "asgi", "--factory", "--host", host, "--port", str(port), "--no-access-log"]
+    options += ["--backlog", str(WAITING_CONNECTIONS), "--backpressure", str(CONNECTIONS)]
     return Part(
         name="api",
         # A browser that keeps a connection open must not keep the server from ending.

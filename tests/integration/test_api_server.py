@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -13,10 +12,15 @@ import httpx
 import pytest
 
 from api.tokens import Tokens
+from bench import connections
+from infra.local import services
 from sensorhouse.settings import Settings, inherited_environment
 from tests.api import assert_problem
 from tests.readings import reading
 from warehouse.database import connect
+
+# More connections than Granian would serve by default.
+CROWD = 1_100
 
 
 @pytest.fixture
@@ -24,20 +28,11 @@ def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "asgi",
-        "--factory",
-        "--workers-kill-timeout",
-        "3",
-        "--port",
-        str(port),
-        "api.app:create_app",
-    ]
-    process = subprocess.Popen(command, env=inherited_environment() | demo.as_environment())
+    command = services.api(demo.model_copy(update={"api_port": port})).command
+    assert command
+    connections.allow(CROWD)
+    words = [str(word) for word in command()]
+    process = subprocess.Popen(words, env=inherited_environment() | demo.as_environment())
     url = f"http://127.0.0.1:{port}"
     give_up_at = time.monotonic() + 60
     while True:
@@ -59,6 +54,12 @@ def headers(settings: Settings, user: str) -> dict[str, str]:
         row = connection.execute("select user_id from users where username = %s", [user]).fetchone()
     assert row
     return {"authorization": f"Bearer {Tokens(settings).make(row[0])}", "content-type": "application/json"}
+
+
+def test_a_crowd_that_only_stays_connected_keeps_nobody_out(address: tuple[str, subprocess.Popen[bytes]]) -> None:
+    url, _ = address
+    with connections.held(int(url.rpartition(":")[2]), CROWD):
+        assert httpx.get(f"{url}/livez", timeout=5).status_code == 200
 
 
 def test_a_body_of_50_mb_is_refused_and_the_next_request_works(
