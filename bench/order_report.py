@@ -102,7 +102,7 @@ def shortfalls(measured: Mapping[str, float | None]) -> list[str]:
         if value is None:
             told.append(f"Not measured: {goal.told}.")
         elif not goal.is_met(value):
-            told.append(f"Short of its goal: {goal.told}: {value:,}, not {_limit(goal)}.")
+            told.append(f"Short of its goal: {goal.told}: {value:,}; wanted: {_limit(goal)}.")
     return told
 
 

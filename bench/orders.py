@@ -40,7 +40,7 @@ from tests.servers import Servers, fetch_programs, start_servers
 from tests.stack import Stack, stack_on
 
 QUICK_CONNECTIONS = 20
-QUICK_SECONDS = 3.0
+QUICK_SECONDS = 2.0
 # More than a server here could answer; that many targets are made ready.
 ORDERS_PER_S = 6_000
 ANSWERS_PER_S = 12_000

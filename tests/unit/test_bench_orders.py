@@ -193,7 +193,7 @@ def test_the_last_line_compares_with_flush_size_1_and_with_the_mean_of_both_empt
 
 def test_what_falls_short_of_its_goal_is_told() -> None:
     assert order_report.shortfalls(order_report.numbers(found(1_000))) == [
-        "Short of its goal: p99 of the open loop, ms: 251.0, not at most 250."
+        "Short of its goal: p99 of the open loop, ms: 251.0; wanted: at most 250."
     ]
     assert len(order_report.shortfalls(order_report.numbers(found(800)))) == 3
     assert "Short of its goal" in order_report.document(found(800))
