@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import resource
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -156,6 +157,14 @@ def test_open_connections_are_counted_at_the_clients_end() -> None:
    3: 0100007F:C351 0100007F:1F90 06 00000000:00000000
 """
     assert connections.count_in(table, 0x1F90) == 1
+
+
+def test_more_connections_than_the_system_allows_are_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
+    with pytest.raises(SystemExit, match=r"5,000 connections take 5,500 open files .* 4,096: .* --connections 3596"):
+        connections.allow(5_000)
 
 
 def phase(per_s: float, p99_ms: float = 20.0) -> Phase:
