@@ -9,6 +9,7 @@ from functools import partial
 from math import sqrt
 from typing import TypeVar
 
+import polars as pl
 from anyio import to_thread
 
 from api.context import Services
@@ -16,7 +17,7 @@ from sensors_io import cold
 from warehouse import readings
 from warehouse.hot import first_hot_day
 from warehouse.pool import connected
-from warehouse.readings import BEGINNING, END, Position, Row, Selection
+from warehouse.readings import BEGINNING, END, STAGED, Position, Row, Selection
 
 T = TypeVar("T")
 Pair = tuple[str, str]
@@ -29,24 +30,24 @@ def _boundary(services: Services) -> datetime:
 
 async def page(
     services: Services, chosen: Selection, *, anomalies_only: bool, after: Position | None, limit: int
-) -> list[Row]:
-    """The oldest readings first, at most `limit`; `after` is the last of the page before. `score` is an anomaly's."""
+) -> pl.DataFrame:
+    """The oldest readings first, at most `limit`, as STAGED; `after` is the last of the page before."""
     boundary = _boundary(services)
     low = max(chosen.start or BEGINNING, after[0] if after else BEGINNING)
-    rows: list[Row] = []
+    found = STAGED.to_frame()
     if low < boundary:
         old = replace(chosen, start=low, end=min(chosen.end or END, boundary))
         if days := await _days(services, old):
             read = partial(cold.page, anomalies_only=anomalies_only, after=after, limit=limit)
-            rows = await _of_lake(services, partial(read, services.lake, old, days))
-    if len(rows) < limit and (chosen.end or END) > boundary:
+            found = await _of_lake(services, partial(read, services.lake, old, days))
+    if found.height < limit and (chosen.end or END) > boundary:
         new = replace(chosen, start=max(chosen.start or BEGINNING, boundary))
         at = after if after and after[0] >= boundary else None
+        missing = limit - found.height
         async with connected(services.pool) as connection:
-            rows += await readings.page(
-                connection, new, anomalies_only=anomalies_only, after=at, limit=limit - len(rows)
-            )
-    return rows
+            recent = await readings.page(connection, new, anomalies_only=anomalies_only, after=at, limit=missing)
+        found = pl.concat([found, recent])
+    return found
 
 
 async def statistics(

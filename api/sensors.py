@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
-from api import cursors, history
+from api import cursors, history, links, media_types
 from api.context import Reach, signed_in
 from api.fields import Cursor, Instant, Strict, Word
+from api.problems import problem
+from api.reading_pages import CSV, READING_TYPES, written
+from sensors_io.reading import ARROW, JSON, NDJSON
 from warehouse import readings
 from warehouse.pool import connected
 from warehouse.readings import Selection
@@ -89,6 +93,38 @@ class ReadingPage(BaseModel):
     next: str | None
 
 
+_READING = {
+    "sensor_id": "tmp-0001",
+    "sensor_type": "temperature",
+    "metric": "temperature",
+    "event_time": "2026-01-15T08:30:00Z",
+    "value": 71.3,
+    "unit": "F",
+    "quality": None,
+    "station": None,
+    "ingested_at": "2026-01-15T08:30:01.204Z",
+    "is_anomaly": False,
+    "score": None,
+    "attributes": None,
+}
+_ROWS = """\
+sensor_id,sensor_type,metric,event_time,value,unit,quality,station,ingested_at,is_anomaly,score,attributes
+tmp-0001,temperature,temperature,2026-01-15T08:30:00.000000Z,71.3,F,,,2026-01-15T08:30:01.204000Z,false,,
+"""
+_ANSWERS = {
+    "description": "The page, in the form that `Accept` chose.",
+    "headers": {"Link": {"description": "The next page, while there is one.", "schema": {"type": "string"}}},
+    "content": {
+        JSON: {"example": {"items": [_READING], "next": None}},
+        NDJSON: {"schema": {"type": "string"}, "example": orjson.dumps(_READING).decode() + "\n"},
+        CSV: {"schema": {"type": "string"}, "example": _ROWS},
+        # Bytes have no example in text: the columns are CSV's.
+        ARROW: {"schema": {"type": "string", "format": "binary"}, "example": "(an Arrow stream with the same columns)"},
+    },
+}
+_VARY = {"vary": "Accept"}
+
+
 class Anomaly(BaseModel):
     """A reading that stands out from its own sensor's past: `score` robust sigmas from the median."""
 
@@ -141,17 +177,28 @@ class StatisticsPage(BaseModel):
     next: str | None
 
 
-@router.get("/data", response_model=ReadingPage, openapi_extra={"x-demo-user": "vera"})
-async def list_readings(query: Annotated[ReadingQuery, Query()], services: Reach) -> Response:
-    """Readings, oldest first. Name a sensor or a time: all of everything is a lot."""
+@router.get("/data", response_model=ReadingPage, responses={200: _ANSWERS}, openapi_extra={"x-demo-user": "vera"})
+async def list_readings(request: Request, query: Annotated[ReadingQuery, Query()], services: Reach) -> Response:
+    """Readings, oldest first. Name a sensor or a time: all of everything is a lot.
+
+    `Accept` chooses the form: JSON, NDJSON, CSV or an Arrow stream. The header `Link: <…>; rel="next"` names the next
+    page, as long as there is one; in JSON its cursor is `next` as well.
+    """
+    media_type = media_types.best(request.headers.getlist("accept"), READING_TYPES)
+    if media_type is None:
+        detail = f"accept {', '.join(READING_TYPES[:-1])} or {READING_TYPES[-1]}"
+        return problem(request.scope, 406, detail, headers=_VARY, offered=READING_TYPES)
     after = cursors.read(query.cursor, _POSITION)
     found = await history.page(
         services, _selection(query), anomalies_only=query.anomalies_only, after=after, limit=query.limit + 1
     )
-    for row in found:
-        row["attributes"] = orjson.loads(row["attributes"]) if row["attributes"] else None
-        row["is_anomaly"] = row["score"] is not None
-    return _page(found, query.limit)
+    # One more than `limit` was asked for, to know whether there is a next page.
+    page = found.head(query.limit)
+    last = page.row(-1, named=True) if found.height > query.limit else None
+    cursor = cursors.write((last["event_time"], last["sensor_id"], last["metric"])) if last else None
+    content = await to_thread.run_sync(written, page, media_type, cursor)
+    headers = _VARY | links.next_page(request.url.path, request.url.query, cursor)
+    return Response(content, headers=headers, media_type=media_type)
 
 
 @router.get("/anomalies", response_model=AnomalyPage, openapi_extra={"x-demo-user": "vera"})

@@ -12,16 +12,12 @@ from deltalake.exceptions import DeltaError
 
 from sensorhouse.errors import DependencyDown
 from sensors_io.lake import Lake
-from warehouse.readings import BEGINNING, END, Position, Row, Selection
+from warehouse.readings import BEGINNING, END, STAGED, Position, Row, Selection
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _ORDER = ("event_time", "sensor_id", "metric")
-_COLUMNS = (
-    *("sensor_id", "sensor_type", "metric", "event_time", "value", "unit", "quality", "station", "attributes"),
-    *("ingested_at", "score"),
-)
 _SERIES = ("sensor_id", "metric", "unit", "sensor_type")
 # The first days that a page is looked for in are few, each next time more: sparse readings then cost few looks.
 _GROWTH = 4
@@ -49,17 +45,18 @@ def page(
     anomalies_only: bool,
     after: Position | None,
     limit: int,
-) -> list[Row]:
-    """The oldest readings of these days, which are in order, at most `limit`, as the warehouse's own page has them."""
-    rows: list[Row] = []
-    at, width = 0, 1
-    while at < len(days) and len(rows) < limit:
+) -> pl.DataFrame:
+    """The oldest readings of these days, which are in order, at most `limit`, as STAGED."""
+    parts: list[pl.DataFrame] = []
+    missing, at, width = limit, 0, 1
+    while at < len(days) and missing:
         found = _scored(lake, chosen, days[at : at + width], anomalies_only=anomalies_only)
         if after:
             found = found.filter(_is_after(after))
-        rows += found.sort(_ORDER).head(limit - len(rows)).select(_COLUMNS).collect().to_dicts()
+        parts.append(found.sort(_ORDER).head(missing).select(STAGED.names()).collect().cast(STAGED))
+        missing -= parts[-1].height
         at, width = at + width, width * _GROWTH
-    return rows
+    return pl.concat([STAGED.to_frame(), *parts])
 
 
 @_or_down

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -14,12 +16,31 @@ if TYPE_CHECKING:
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(2200, 1, 1, tzinfo=UTC)
-# The first stretch of time that a page is looked for in; each next one is longer, so sparse data costs few queries.
+# The first stretch of time that a page is looked for in: of one sensor, and of all of them.
 FIRST_WINDOW = timedelta(hours=1)
-WINDOW_GROWTH = 4
+FIRST_WINDOW_OF_ALL = timedelta(minutes=1)
+# How many times as long the next one is where nothing was found, and at most.
+WINDOW_GROWTH, MOST_WINDOW_GROWTH = 4, 64
 
 Position = tuple[datetime, str, str]
 Row = dict[str, Any]
+
+# A staged reading as a page has it; `score` is null unless it is an anomaly.
+STAGED = pl.Schema(
+    {
+        "sensor_id": pl.String(),
+        "sensor_type": pl.String(),
+        "metric": pl.String(),
+        "event_time": pl.Datetime("us", "UTC"),
+        "value": pl.Float64(),
+        "unit": pl.String(),
+        "quality": pl.Int16(),
+        "station": pl.String(),
+        "attributes": pl.String(),
+        "ingested_at": pl.Datetime("us", "UTC"),
+        "score": pl.Float64(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +64,18 @@ with picked as materialized (
 )
 """
 
+# The first moment that a chunk can begin at and still reach `$4`: it holds readings of one day. So the index on
+# (series_id, t_min) is entered where the question begins, however long the history before.
+_DAYS_START = "date_trunc('day', $4::timestamptz, 'UTC')"
+
+# A column of the page as one array: it becomes a column again without a step of Python for each reading. Times are
+# microseconds since 1970.
+_AS_ARRAYS = ",\n    ".join(
+    f"array_agg({f'(extract(epoch from {name}) * 1000000)::bigint' if kind.is_temporal() else name}"
+    f" order by event_time, sensor_id, metric) as {name}"
+    for name, kind in STAGED.items()
+)
+
 # Chunks are chosen by their outer columns before any array is unpacked; the newest position of an event time wins.
 _WINDOW = f"""
 {_PICKED},
@@ -64,6 +97,7 @@ page as (
         c.event_times, c.readings, c.qualities, c.stations, c.attributes, c.offsets, c.indexes, c.ingested_ats
     ) as r (event_time, value, quality, station, attributes, "offset", index, ingested_at)
     where c.day between ($4::timestamptz at time zone 'UTC')::date and ($5::timestamptz at time zone 'UTC')::date
+        and c.t_min >= {_DAYS_START}
         and c.t_max >= $4
         and c.t_min < $5
         and r.event_time >= $4
@@ -81,11 +115,15 @@ page as (
         )
     order by r.event_time, s.sensor_id, s.metric, r.ingested_at desc, r."offset" desc, r.index desc
     limit $10
+),
+scored as (
+    select page.*, a.score
+    from page
+    left join anomalies as a using (sensor_id, metric, event_time)
 )
-select page.*, a.score
-from page
-left join anomalies as a using (sensor_id, metric, event_time)
-order by event_time, sensor_id, metric
+select
+    {_AS_ARRAYS}
+from scored
 """
 
 _NEXT_DAY = f"""
@@ -94,6 +132,7 @@ select c.day
 from reading_chunks as c
 join picked using (series_id)
 where c.day >= ($4::timestamptz at time zone 'UTC')::date
+    and c.t_min >= {_DAYS_START}
     and c.t_max >= $4
     and c.t_min < $5
 order by c.day
@@ -120,32 +159,49 @@ async def sensor_types(connection: Connection) -> frozenset[str]:
 
 async def page(
     connection: Connection, chosen: Selection, *, anomalies_only: bool, after: Position | None, limit: int
-) -> list[Row]:
-    """The oldest readings first, at most `limit`; `after` is the last of the page before. `score` is an anomaly's."""
+) -> pl.DataFrame:
+    """The oldest readings first, at most `limit`, as STAGED; `after` is the last of the page before."""
     filters = (chosen.sensor_id, chosen.sensor_type, chosen.metric)
     end = chosen.end or END
     low = max(chosen.start or BEGINNING, after[0] if after else BEGINNING)
-    width = FIRST_WINDOW
-    rows: list[Row] = []
-    while len(rows) < limit:
-        first = await _first_time(connection, filters, low, end, anomalies_only=anomalies_only)
-        if first is None:
-            break
-        high = min(first + width, end)
-        found = await connection.fetch(
-            _WINDOW, *filters, first, high, *(after or (None, None, None)), anomalies_only, limit - len(rows)
+    width = FIRST_WINDOW if chosen.sensor_id else FIRST_WINDOW_OF_ALL
+    parts: list[pl.DataFrame] = []
+    missing, found = limit, 0
+    while missing and low < end:
+        if not found:
+            first = await _first_time(connection, filters, low, end, anomalies_only=anomalies_only)
+            if first is None:
+                break
+            low = first
+        high = min(low + width, end)
+        row = await connection.fetchrow(
+            _WINDOW, *filters, low, high, *(after or (None, None, None)), anomalies_only, missing
         )
-        rows += [dict(row) for row in found]
-        low, width = high, width * WINDOW_GROWTH
-    return rows
+        parts.append(_frame(dict(row or {})))
+        found = parts[-1].height
+        missing -= found
+        low, width = high, width * growth(found, missing)
+    return pl.concat([STAGED.to_frame(), *parts])
+
+
+def growth(found: int, missing: int) -> int:
+    """How many times as long the next stretch is, when one of so many readings leaves so many missing."""
+    return min(-(-missing // found), MOST_WINDOW_GROWTH) if found else WINDOW_GROWTH
+
+
+def _frame(arrays: dict[str, Any]) -> pl.DataFrame:
+    """The arrays of one answer as columns; without a reading they are null."""
+    columns = [
+        pl.Series(name, arrays.get(name) or [], pl.Int64() if kind.is_temporal() else kind).cast(kind)
+        for name, kind in STAGED.items()
+    ]
+    return pl.DataFrame(columns)
 
 
 async def _first_time(
     connection: Connection, filters: Sequence[str | None], low: datetime, end: datetime, *, anomalies_only: bool
 ) -> datetime | None:
     """A time, not before `low`, before which there is nothing to find; null when there is nothing at all."""
-    if low >= end:
-        return None
     if anomalies_only:
         found: datetime | None = await connection.fetchval(_NEXT_ANOMALY, *filters, low, end)
         return found
@@ -211,6 +267,7 @@ async def statistics(
                 c.event_times, c.readings, c.offsets, c.indexes, c.ingested_ats
             ) as r (event_time, value, "offset", index, ingested_at)
             where ($3::text is null or s.sensor_type = $3)
+                and c.t_min >= date_trunc('day', $4::timestamptz, 'UTC')
                 and c.t_max >= $4
                 and c.t_min < $5
                 and r.event_time >= $4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from api.reading_pages import READING_TYPES
 from tests.api import PROBLEM, Api
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -74,6 +75,19 @@ async def test_every_question_without_parameters_is_answered_for_the_user_it_is_
         if method == "get" and "{" not in path:
             response = await api(method, path, user_of(operation))
             assert response.status_code == 200, (path, response.text)
+
+
+async def test_every_form_of_an_answer_that_the_documentation_shows_can_be_had(api: Api) -> None:
+    shown = {}
+    for method, path, operation, _ in await operations(api):
+        content = operation["responses"].get("200", {}).get("content", {})
+        if method == "get" and len(content) > 1:
+            assert all("example" in form for form in content.values())
+            shown[path] = list(content)
+            for kind in content:
+                response = await api(method, path, user_of(operation), headers={"accept": kind})
+                assert response.headers["content-type"].split(";")[0] == kind
+    assert shown["/sensors/data"] == list(READING_TYPES)
 
 
 async def test_every_operation_is_described_and_names_its_problems(api: Api) -> None:

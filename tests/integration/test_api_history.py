@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
+import polars as pl
 import pytest
 
+from api.reading_pages import CSV, READING_TYPES
 from assets.judging import judge_keys
 from assets.partition_keys import Key
 from assets.staged_keys import stage_keys
 from sensorhouse.settings import Settings
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
+from sensors_io.reading import ARROW, JSON
 from tests.api import Api, assert_problem, serving
 from tests.readings import NOON, many, publish_readings, reading, readings_of, warehouse_rows
 from tests.servers import Servers
@@ -98,6 +103,30 @@ async def test_old_readings_come_back_as_the_warehouse_would_give_them(both: tup
     anomalous = await pages(warm, "/sensors/data", anomalies_only=True)
     assert [item["value"] for item in anomalous] == [99.0]
     assert await pages(cold, "/sensors/data", anomalies_only=True) == anomalous
+
+
+@pytest.mark.parametrize("kind", READING_TYPES)
+async def test_pages_of_every_form_go_from_the_lake_on_into_the_warehouse(both: tuple[Api, Api], kind: str) -> None:
+    def bodies_of(response: httpx.Response) -> list[bytes]:
+        if kind == ARROW:
+            return [repr(row).encode() for row in pl.read_ipc_stream(response.content).rows()]
+        if kind == JSON:
+            return [json.dumps(item).encode() for item in response.json()["items"]]
+        return response.content.splitlines()[kind == CSV :]
+
+    warm, cold = both
+    rows = {}
+    for api, limit in ((warm, 10_000), (cold, 7), (cold, 10_000)):
+        path: str | None = f"/sensors/data?limit={limit}"
+        found: list[bytes] = []
+        while path:
+            response = await api("GET", path, "vera", headers={"accept": kind})
+            found += bodies_of(response)
+            path = response.links.get("next", {}).get("url")
+        rows[api.settings.hot_days, limit] = found
+    expected, *others = rows.values()
+    assert len(expected) > 90
+    assert others == [expected, expected]
 
 
 async def test_statistics_are_those_of_old_and_new_readings_together(both: tuple[Api, Api]) -> None:

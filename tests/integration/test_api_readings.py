@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+import polars as pl
 import pytest
 
+from api.reading_pages import CSV
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
+from sensors_io.reading import ARROW, JSON, NDJSON
 from tests.api import Api, assert_problem
 from tests.readings import NOON, feeds, many, reading
+
+FORMS: dict[str, Callable[[httpx.Response], list[float]]] = {
+    JSON: lambda page: [item["value"] for item in page.json()["items"]],
+    NDJSON: lambda page: [json.loads(line)["value"] for line in page.text.splitlines()],
+    CSV: lambda page: [float(row["value"]) for row in csv.DictReader(io.StringIO(page.text))],
+    ARROW: lambda page: pl.read_ipc_stream(page.content)["value"].to_list(),
+}
 
 
 async def drained(api: Api, readings: list[dict[str, Any]]) -> None:
@@ -69,6 +84,49 @@ async def test_pages_hold_every_reading_once_oldest_first(api: Api) -> None:
     keys = [(item["event_time"], item["sensor_id"], item["metric"]) for item in paged]
     assert keys == sorted(set(keys))
     assert len(keys) >= 60
+
+
+async def test_a_reading_that_comes_late_makes_no_other_appear_twice_or_be_skipped(api: Api) -> None:
+    await drained(api, many(24, sensors=3))
+    before = [(item["event_time"], item["sensor_id"]) for item in (await asked(api, "/sensors/data"))["items"]]
+    paged: list[tuple[str, str]] = []
+    query: dict[str, object] = {"limit": 5}
+    while True:
+        page = await asked(api, "/sensors/data", **query)
+        paged += [(item["event_time"], item["sensor_id"]) for item in page["items"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+        # Behind the cursor, at its own time on both sides, ahead of it, and a seen one revised.
+        last = datetime.fromisoformat(page["items"][-1]["event_time"])
+        late = [reading(f"{side}-{len(paged)}", at=last) for side in ("a", "z")]
+        late += [reading(f"a-{len(paged)}", at=last + timedelta(seconds=moved)) for moved in (-1, 1)]
+        await drained(api, [*late, reading(page["items"][0]["sensor_id"], at=last, value=-1.0)])
+    assert [key for key in paged if key in before] == before
+    assert paged == sorted(set(paged))
+
+
+async def test_every_form_of_a_page_links_to_the_next_until_the_last(api: Api) -> None:
+    await drained(api, many(20, sensors=2))
+    whole = (await asked(api, "/sensors/data"))["items"]
+    for kind, read in FORMS.items():
+        values: list[float] = []
+        path: str | None = "/sensors/data?sensor_type=temperature&start=2026-01-01T00:00:00%2B01:00&limit=7"
+        pages = 0
+        while path:
+            response = await api("GET", path, "vera", headers={"accept": kind})
+            assert response.headers["content-type"].split(";")[0] == kind
+            assert response.headers["vary"] == "Accept"
+            values += read(response)
+            path = response.links.get("next", {}).get("url")
+            pages += 1
+        assert (values, pages) == ([item["value"] for item in whole], 3), kind
+
+
+async def test_a_form_that_is_not_there_is_refused_with_those_that_are(api: Api) -> None:
+    response = await api("GET", "/sensors/data", "vera", headers={"accept": "text/html, text/csv;q=0"})
+    assert assert_problem(response, 406)["offered"] == list(FORMS)
+    assert response.headers["vary"] == "Accept"
 
 
 async def test_a_corrected_value_replaces_the_older_everywhere(api: Api) -> None:
