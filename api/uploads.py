@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4, uuid5
@@ -16,9 +17,11 @@ from pydantic import BaseModel, Field
 from api import measures
 from api.context import Reach, one_of
 from api.problems import problem
-from sensorhouse.errors import Invalid
+from sensorhouse.errors import Invalid, TooLarge, UnsupportedCoding
+from sensorhouse.settings import Settings
 from sensors_io import receipts
 from sensors_io.codecs import decode_upload
+from sensors_io.compression import CODINGS, expanded
 from sensors_io.publisher import Headers
 from sensors_io.reading import ARROW, JSON, NDJSON
 from sensors_io.receipts import Place, Receipt
@@ -29,9 +32,20 @@ from warehouse.accounts import User
 SCHEMA = "readings.v1"
 # Upload ids made from an Idempotency-Key; any fixed number will do.
 _NAMESPACE = UUID("6c1f3f0e-6f0e-4c39-9b64-3a4c1f6f6f5e")
+# Of more refused readings an answer tells the number only: it must not be larger than the upload.
+MOST_REJECTED = 1_000
 
 router = APIRouter(prefix="/sensors", tags=["sensors"])
 Sender = Annotated[User, Depends(one_of("device", "operator"))]
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a client sent, and what it says that it is."""
+
+    content: bytes
+    media_type: str
+    coding: str
 
 
 class Rejected(BaseModel):
@@ -46,7 +60,8 @@ class Accepted(BaseModel):
 
     receipt_id: str
     accepted: int = Field(description="How many readings were taken.")
-    rejected: list[Rejected]
+    rejected_count: int = Field(description="How many were not.")
+    rejected: list[Rejected] = Field(description=f"The first {MOST_REJECTED:,} of them.")
 
 
 _READING = {
@@ -78,26 +93,32 @@ async def upload(
     user: Sender,
     services: Reach,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    content_encoding: Annotated[str, Header(max_length=255, description="gzip or zstd.")] = "",
 ) -> Response:
     """Take readings: 202 once Kafka has the good ones on every replica, with the others named in `rejected`.
+
+    A body may be compressed (`Content-Encoding`); it counts as what it expands to.
 
     A body that can't be read as a whole, or of which no reading can be taken, is refused with 422 (then `rejected` is
     a member of the problem document). On 503 it is unknown what was kept: send the same again, with the same
     Idempotency-Key.
     """
-    body = await request.body()
-    kind = request.headers.get("content-type", JSON)
+    body = Body(await request.body(), request.headers.get("content-type", JSON), content_encoding)
     topic = services.settings.readings_topic
     known_types = await services.sensor_types()
     partitions = await services.publisher.partition_count(topic)
-    messages, rejected = await to_thread.run_sync(
-        _prepare, body, kind, known_types, partitions, limiter=services.decoding
-    )
+    try:
+        messages, rejected = await to_thread.run_sync(
+            _prepare, body, services.settings, known_types, partitions, limiter=services.decoding
+        )
+    except UnsupportedCoding as error:
+        accepted_codings = {"accept-encoding": ", ".join(CODINGS)}
+        return problem(request.scope, error.status, str(error), title=error.title, headers=accepted_codings)
     del body
     measures.readings_rejected.inc(rejected.height)
     if not messages:
         detail = "none of the readings can be taken" if rejected.height else "there are no readings in the body"
-        return problem(request.scope, 422, detail, title=Invalid.title, rejected=_as_json(rejected))
+        return problem(request.scope, 422, detail, title=Invalid.title, **_told(rejected))
     upload_id = uuid5(_NAMESPACE, f"{user.user_id}:{idempotency_key}") if idempotency_key else uuid4()
     headers = _headers(upload_id, request.headers.get("traceparent"))
     delivered = await services.publisher.deliver(topic, messages, headers)
@@ -108,16 +129,20 @@ async def upload(
     answer = {
         "receipt_id": receipts.sign(receipt, services.settings.signing_key),
         "accepted": accepted,
-        "rejected": _as_json(rejected),
+        **_told(rejected),
     }
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 
 
 def _prepare(
-    body: bytes, kind: str, known_types: frozenset[str], partitions: int
+    body: Body, settings: Settings, known_types: frozenset[str], partitions: int
 ) -> tuple[list[UploadMessage], pl.DataFrame]:
     """The messages to send, and `index` and `reason` of the readings that can't be, in the order of the body."""
-    decoded = decode_upload(body, kind)
+    content = expanded(body.content, body.coding, most_bytes=settings.max_body_bytes)
+    decoded = decode_upload(content, body.media_type)
+    count, most = decoded.readings.height + decoded.rejected.height, settings.max_upload_readings
+    if count > most:
+        raise TooLarge(f"{count:,} readings in one upload; at most {most:,} are taken: send them in parts")
     good, bad = judge(decoded.readings, sensor_types=known_types, seen_at=datetime.now(UTC))
     rejected = decoded.rejected.select("index", "reason")
     if bad.height:
@@ -125,9 +150,10 @@ def _prepare(
     return split(good, partitions) if good.height else [], rejected.sort("index")
 
 
-def _as_json(rejected: pl.DataFrame) -> Any:
-    """The rows as JSON objects, made by polars: there may be a hundred thousand."""
-    return orjson.Fragment(rejected.write_json())
+def _told(rejected: pl.DataFrame) -> dict[str, Any]:
+    """The members of an answer that tell of refused readings: all counted, the first ones named."""
+    named = orjson.Fragment(rejected.head(MOST_REJECTED).write_json())
+    return {"rejected_count": rejected.height, "rejected": named}
 
 
 def _headers(upload_id: UUID, traceparent: str | None) -> Headers:

@@ -11,6 +11,7 @@ SensorhouseError
 │   ├── Outdated            412  the version in If-Match is no longer the newest; read it again
 │   ├── TooLarge            413  send less at once
 │   ├── UnsupportedType     415  send one of the named content types
+│   ├── UnsupportedCoding   415  send it in one of the named codings, or in none
 │   ├── Invalid             422  mend the named fields
 │   │   └── KeyReused            the key named another request before; take a new one
 │   ├── VersionMissing      428  say in If-Match which version is meant
@@ -107,6 +108,13 @@ class UnsupportedType(Refused):
 
     status = 415
     title = "Unsupported content type"
+
+
+class UnsupportedCoding(Refused):
+    """A content coding that nothing here expands."""
+
+    status = 415
+    title = "Unsupported content coding"
 
 
 class Invalid(Refused):

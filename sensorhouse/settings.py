@@ -67,6 +67,8 @@ class Settings(BaseSettings):
         10_000, ge=1, description="Orders that may wait to be written; more are told to come again."
     )
     idempotency_hours: int = Field(24, ge=1, description="How long a repeated Idempotency-Key gets the first answer.")
+    max_body_bytes: int = Field(16 << 20, description="Largest request body, as it comes and as it expands to.")
+    max_upload_readings: int = Field(100_000, ge=1, description="Most readings that one upload may hold.")
     dashboard_sign_in: bool = Field(True, description="Whether the live dashboard asks for a sign-in.")
     policy_file: Path | None = Field(None, description="YAML file of the order policy; empty: the one in agent/.")
 

@@ -95,7 +95,7 @@ def _upload(gateway: Client, readings: pl.DataFrame, content_type: str, counted:
     answer = gateway.upload(body(readings, content_type), content_type)
     counted.sent += readings.height
     counted.acknowledged += answer["accepted"]
-    counted.rejected += len(answer["rejected"])
+    counted.rejected += answer["rejected_count"]
 
 
 def body(readings: pl.DataFrame, content_type: str) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
+import polars as pl
 import pytest
 import pytest_asyncio
 
@@ -15,6 +18,7 @@ from sensors_io.arrow_codec import encode
 from sensors_io.codecs import decode_upload
 from sensors_io.reading import ARROW, JSON, NDJSON
 from tests.api import Api, assert_problem, serving
+from tests.compressed import COMPRESS
 from tests.readings import reading
 from tests.servers import Servers
 from warehouse.accounts import seed_demo
@@ -183,6 +187,51 @@ async def test_a_body_of_50_mb_is_refused_before_all_of_it_came(untouched: Api, 
     response = await untouched("POST", path, "olivia", content=body(), headers=headers)
     assert assert_problem(response, 413)["title"] == "Too large"
     assert sent <= untouched.settings.max_body_bytes + (2 << 20)
+
+
+@pytest.mark.parametrize("coding", COMPRESS)
+async def test_a_bomb_is_refused_at_the_size_that_a_body_may_have(untouched: Api, coding: str) -> None:
+    bomb = COMPRESS[coding](b" " * (64 << 20))
+    assert len(bomb) < 1 << 20
+    problem = assert_problem(await compressed(untouched, bomb, coding), 413)
+    assert f"{untouched.settings.max_body_bytes:,} bytes" in problem["detail"]
+
+
+@pytest.mark.parametrize("coding", COMPRESS)
+async def test_a_compressed_body_that_is_cut_off_or_in_another_coding_is_refused(untouched: Api, coding: str) -> None:
+    plain = json.dumps([reading()]).encode()
+    whole = COMPRESS[coding](plain)
+    (other,) = COMPRESS.keys() - {coding}
+    for body in (whole[:-1], whole[:10], COMPRESS[other](plain), plain, whole + b"more", b""):
+        assert_problem(await compressed(untouched, body, coding), 422)
+    assert_problem(await compressed(untouched, whole, ""), 422)
+
+
+async def test_an_unknown_coding_is_told_which_are_taken(untouched: Api) -> None:
+    for coding in ("br", "deflate", "gzip, zstd"):
+        response = await compressed(untouched, b"anything", coding)
+        assert_problem(response, 415)
+        assert response.headers["accept-encoding"] == "gzip, zstd"
+
+
+@pytest.mark.parametrize("kind", [JSON, NDJSON, ARROW])
+async def test_an_upload_of_too_many_readings_is_told_how_many_it_may_hold(untouched: Api, kind: str) -> None:
+    most = untouched.settings.max_upload_readings
+    readings = decode_upload(b'{"readings": [%b]}' % json.dumps(reading()).encode(), JSON).readings
+    many = pl.concat([readings] * (most + 1))
+    line = json.dumps(reading()).encode()
+    body = {
+        JSON: b"[" + b",".join([line] * (most + 1)) + b"]",
+        NDJSON: b"\n".join([line] * (most + 1)),
+        ARROW: encode(many),
+    }[kind]
+    response = await compressed(untouched, gzip.compress(body, 1), "gzip", kind)
+    assert f"at most {most:,}" in assert_problem(response, 413)["detail"]
+
+
+async def compressed(api: Api, body: bytes, coding: str, kind: str = JSON) -> httpx.Response:
+    headers = {"content-type": kind, **({"content-encoding": coding} if coding else {})}
+    return await api("POST", "/sensors/data", "gateway", content=body, headers=headers)
 
 
 @pytest.mark.parametrize(

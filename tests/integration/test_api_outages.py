@@ -19,7 +19,7 @@ async def test_while_kafka_is_away_orders_are_taken_and_uploads_told_to_retry(ap
     for _ in range(2):
         began = time.monotonic()
         refused = await api("POST", "/sensors/data", "gateway", json=[reading()])
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 2
         assert "Kafka" not in assert_problem(refused, 503)["detail"]
         assert int(refused.headers["retry-after"]) > 0
     assert (await api("POST", "/orders/", "ada", json=ORDER)).status_code == 201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,14 +10,19 @@ import httpx
 import pytest
 from confluent_kafka import Message
 
+from assets.partition_keys import Key
+from assets.staged_keys import stage_keys
 from sensors_io import codecs
 from sensors_io.arrow_codec import encode
 from sensors_io.codecs import decode_upload
+from sensors_io.drain import drain
+from sensors_io.lake import open_lake
 from sensors_io.reading import ARROW, JSON, NDJSON
 from sensors_io.receipts import read
 from sensors_io.uploads import partition_of
 from tests.api import Api, assert_problem
-from tests.readings import many, reading
+from tests.compressed import COMPRESS
+from tests.readings import NOON, lake_rows, many, reading, readings_of
 from tests.topics import messages
 
 
@@ -53,6 +59,16 @@ async def test_every_form_of_upload_arrives_as_arrow_with_each_sensor_in_its_par
         assert {partition_of(sensor, api.settings.topic_partitions) for sensor in sensors} == {message.partition()}
 
 
+@pytest.mark.parametrize("coding", COMPRESS)
+@pytest.mark.parametrize("form", BODIES)
+async def test_a_compressed_upload_of_every_form_is_taken(api: Api, form: str, coding: str) -> None:
+    body, kind = BODIES[form]
+    headers = {"content-type": kind, "content-encoding": coding}
+    response = await api("POST", "/sensors/data", "gateway", content=COMPRESS[coding](body), headers=headers)
+    assert response.status_code == 202, response.text
+    assert response.json()["accepted"] == 200
+
+
 async def test_a_receipt_says_where_every_reading_is(api: Api) -> None:
     response = await api("POST", "/sensors/data", "gateway", json=SENT)
     receipt = read(response.json()["receipt_id"], api.settings.signing_key)
@@ -68,9 +84,49 @@ async def test_a_receipt_says_where_every_reading_is(api: Api) -> None:
 async def test_good_readings_are_taken_and_the_others_named_by_their_place(api: Api) -> None:
     body = [reading(), reading(value=None), reading("b"), {"sensor_type": "temperature"}, reading(sensor_type="odd")]
     answer = (await api("POST", "/sensors/data", "gateway", json=body)).json()
-    assert answer["accepted"] == 2
+    assert (answer["accepted"], answer["rejected_count"]) == (2, 3)
     assert [rejected["index"] for rejected in answer["rejected"]] == [1, 3, 4]
     assert answer["rejected"][2]["reason"] == "unknown sensor_type"
+
+
+@pytest.mark.parametrize("form", BODIES)
+async def test_every_form_names_its_bad_readings_and_keeps_the_others(api: Api, form: str) -> None:
+    kind = BODIES[form][1]
+    sent = [reading(f"probe-{i}", sensor_type="odd" if i % 3 == 0 else "temperature") for i in range(9)]
+    body = {
+        "an object": json.dumps({"readings": sent}).encode(),
+        "an array": json.dumps(sent).encode(),
+        "NDJSON": lines(sent),
+        "Arrow": encode(decode_upload(json.dumps(sent).encode(), JSON).readings),
+    }[form]
+    answer = (await api("POST", "/sensors/data", "gateway", content=body, headers={"content-type": kind})).json()
+    assert (answer["accepted"], answer["rejected_count"]) == (6, 3)
+    assert answer["rejected"] == [{"index": i, "reason": "unknown sensor_type"} for i in (0, 3, 6)]
+
+
+async def test_of_many_bad_readings_all_are_counted_and_the_first_thousand_named(api: Api) -> None:
+    odd = [reading(f"odd-{i}", sensor_type="odd") for i in range(5_000)]
+    mixed = (await api("POST", "/sensors/data", "gateway", json=[*odd, reading()])).json()
+    assert (mixed["accepted"], mixed["rejected_count"]) == (1, 5_000)
+    assert [rejected["index"] for rejected in mixed["rejected"]] == list(range(1_000))
+    problem = assert_problem(await api("POST", "/sensors/data", "gateway", json=odd), 422)
+    assert (problem["rejected_count"], len(problem["rejected"])) == (5_000, 1_000)
+
+
+async def test_the_same_key_sent_twice_is_staged_once(api: Api) -> None:
+    sent = many(50)
+    for _ in range(2):
+        response = await api("POST", "/sensors/data", "gateway", json=sent, headers={"idempotency-key": "k1"})
+        assert response.json()["accepted"] == 50
+    brisk = api.settings.model_copy(update={"linger_s": 0.0, "slice_s": 0.2, "lake_flush_s": 0.0})
+    await asyncio.to_thread(drain, brisk, readings_of(brisk), open_lake(brisk), run_id="test")
+    key = Key("temperature", NOON.date())
+    await asyncio.to_thread(lambda: list(stage_keys(brisk, open_lake(brisk), [key])))
+    assert api.rows("select count(*) from raw_readings") == [(100,)]
+    assert api.rows("select raw, staged, duplicates, revisions from staged_keys") == [(100, 50, 50, 0)]
+    assert lake_rows(brisk, "readings").height == 50
+    shown = (await api("GET", "/sensors/data?limit=1000", "vera")).json()["items"]
+    assert sorted(item["value"] for item in shown) == [float(i) for i in range(50)]
 
 
 async def test_the_same_idempotency_key_gives_the_same_upload_id(api: Api) -> None:
