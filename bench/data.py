@@ -1,4 +1,4 @@
-"""Readings of a factory for the benchmark: sensors that report every second, made column by column."""
+"""Readings of a factory for the benchmark: sensors that report at an even pace, made column by column."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ KINDS = (
 class Factory:
     """Sensors whose values walk at random; each call goes on where the one before ended."""
 
-    def __init__(self, *, start: datetime, sensors: int = SENSORS, seed: int = 1) -> None:
-        self._at, self._seed, self._made = start.astimezone(UTC), seed, 0
+    def __init__(self, *, start: datetime, sensors: int = SENSORS, every_s: int = 1, seed: int = 1) -> None:
+        self._at, self._every_s, self._seed, self._made = start.astimezone(UTC), every_s, seed, 0
         kinds = [KINDS[sensor % len(KINDS)] for sensor in range(sensors)]
         self._sensors = pl.DataFrame(
             {
@@ -55,13 +55,13 @@ class Factory:
             }
         )
 
-    def seconds(self, count: int) -> pl.DataFrame:
-        """One reading of each sensor for each of `count` seconds, in order of time, with the columns of READING."""
+    def rounds(self, count: int) -> pl.DataFrame:
+        """`count` readings of each sensor, `every_s` apart, in order of time, with the columns of READING."""
         sensors = self._sensors.height
         dice = pl.int_range(self._made, self._made + count * sensors, eager=True)
         frame = pl.DataFrame({"row": pl.int_range(count * sensors, eager=True)}).with_columns(
             sensor=pl.col("row") % sensors,
-            second=pl.col("row") // sensors,
+            second=pl.col("row") // sensors * self._every_s,
             move=_uniform(dice, self._seed) * 2 - 1,
             jitter_us=_uniform(dice, self._seed + 1) * 400,
             quality=_uniform(dice, self._seed + 2) < 0.01,
@@ -71,7 +71,11 @@ class Factory:
             age=pl.duration(seconds="second", microseconds=pl.col("phase_us") + pl.col("jitter_us").cast(pl.Int64)),
         )
         self._sensors = self._sensors.with_columns(level=frame["walk"].tail(sensors))
-        start, self._at, self._made = self._at, self._at + timedelta(seconds=count), self._made + count * sensors
+        start, self._at, self._made = (
+            self._at,
+            self._at + timedelta(seconds=count * self._every_s),
+            self._made + count * sensors,
+        )
         return frame.select(
             "sensor_id",
             "sensor_type",
@@ -87,14 +91,15 @@ class Factory:
     def readings(self, count: int) -> Iterator[pl.DataFrame]:
         """`count` readings, block by block."""
         while count > 0:
-            block = self.seconds(-(-min(count, BLOCK) // self._sensors.height)).head(count)
+            block = self.rounds(-(-min(count, BLOCK) // self._sensors.height)).head(count)
             count -= block.height
             yield block
 
 
-def ending_now(count: int, *, sensors: int = SENSORS, seed: int = 1) -> Factory:
+def ending_now(count: int, *, sensors: int = SENSORS, every_s: int = 1, seed: int = 1) -> Factory:
     """A factory whose next `count` readings end about now."""
-    return Factory(start=datetime.now(UTC) - timedelta(seconds=count / sensors), sensors=sensors, seed=seed)
+    start = datetime.now(UTC) - timedelta(seconds=count * every_s / sensors)
+    return Factory(start=start, sensors=sensors, every_s=every_s, seed=seed)
 
 
 def checksum(readings: pl.DataFrame) -> int:

@@ -135,7 +135,7 @@ def _freshness(settings: Settings, watched: Watched) -> Freshness:
 def _send_once(settings: Settings, now: datetime) -> None:
     """One reading of every sensor."""
     producer = kafka.producer(settings)
-    readings = Factory(start=now).seconds(1).head(SENSORS)
+    readings = Factory(start=now).rounds(1).head(SENSORS)
     for partition, key, value in messages(readings, Encoding.ARROW, settings.topic_partitions):
         produce(producer, settings.readings_topic, Encoding.ARROW, partition, key, value)
     assert producer.flush(30) == 0, "Kafka took not all messages"

@@ -21,7 +21,7 @@ def send(settings: Settings, *, per_s: int, seconds: float) -> None:
     """Each message leaves when its time has come; one that is late is followed by the next at once."""
     rounds = -(-int(per_s * seconds) // SENSORS)
     # Made before the clock starts: only sending is timed, and the consumer's processors are left alone.
-    readings = Factory(start=datetime.now(UTC)).seconds(rounds)
+    readings = Factory(start=datetime.now(UTC)).rounds(rounds)
     waiting = list(messages(readings, Encoding.ARROW, settings.topic_partitions))
     producer = kafka.producer(settings)
     began = time.monotonic()

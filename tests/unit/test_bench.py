@@ -17,7 +17,7 @@ CONTENT_TYPES = {Encoding.JSON: reading.JSON, Encoding.NDJSON: reading.NDJSON, E
 
 
 def test_every_encoding_carries_the_same_readings() -> None:
-    made = Factory(start=START, sensors=40).seconds(30)
+    made = Factory(start=START, sensors=40).rounds(30)
     for encoding in Encoding:
         values = [value for _, _, value in messages(made, encoding, 4)]
         decoded = codecs.decode(values, [CONTENT_TYPES[encoding]] * len(values))
@@ -26,7 +26,7 @@ def test_every_encoding_carries_the_same_readings() -> None:
 
 
 def test_a_sensor_lives_in_one_partition_in_every_encoding() -> None:
-    made = Factory(start=START, sensors=40).seconds(5)
+    made = Factory(start=START, sensors=40).rounds(5)
     for encoding in Encoding:
         for partition, _, value in messages(made, encoding, 4):
             found = codecs.decode([value], [CONTENT_TYPES[encoding]]).readings
@@ -34,9 +34,9 @@ def test_a_sensor_lives_in_one_partition_in_every_encoding() -> None:
 
 
 def test_a_factory_goes_on_where_it_ended() -> None:
-    whole = Factory(start=START, sensors=10).seconds(20)
+    whole = Factory(start=START, sensors=10).rounds(20)
     factory = Factory(start=START, sensors=10)
-    halves = pl.concat([factory.seconds(10), factory.seconds(10)])
+    halves = pl.concat([factory.rounds(10), factory.rounds(10)])
     assert halves.select(pl.exclude("value")).equals(whole.select(pl.exclude("value")))
     assert (halves["value"] - whole["value"]).abs().max() < 0.0011
 
@@ -48,7 +48,7 @@ def test_no_two_readings_of_a_sensor_have_the_same_time() -> None:
 
 
 def test_the_checksum_sees_a_row_that_is_missing_twice_or_altered() -> None:
-    made = Factory(start=START, sensors=10).seconds(10)
+    made = Factory(start=START, sensors=10).rounds(10)
     assert checksum(made.sample(fraction=1.0, shuffle=True)) == checksum(made)
     altered = made.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(0.5).otherwise("value").alias("value"))
     for wrong in (made.tail(-1), pl.concat([made, made.head(1)]), pl.concat([made.tail(-1), made.tail(1)]), altered):
