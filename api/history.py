@@ -46,7 +46,7 @@ async def page(
         missing = limit - found.height
         async with connected(services.pool) as connection:
             recent = await readings.page(connection, new, anomalies_only=anomalies_only, after=at, limit=missing)
-        found = pl.concat([found, recent])
+        found = pl.concat([found, recent]) if found.height else recent
     return found
 
 

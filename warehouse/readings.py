@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(2200, 1, 1, tzinfo=UTC)
-# The first stretch of time that a page is looked for in: of one sensor, and of all of them.
-FIRST_WINDOW = timedelta(hours=1)
-FIRST_WINDOW_OF_ALL = timedelta(minutes=1)
+# The first stretch of time that a page is looked for in; of one sensor it is longer when its day has few readings.
+FIRST_WINDOW = timedelta(minutes=1)
+DAY = timedelta(days=1)
 # How many times as long the next one is where nothing was found, and at most.
 WINDOW_GROWTH, MOST_WINDOW_GROWTH = 4, 64
 
@@ -69,10 +69,11 @@ with picked as materialized (
 _DAYS_START = "date_trunc('day', $4::timestamptz, 'UTC')"
 
 # A column of the page as one array: it becomes a column again without a step of Python for each reading. Times are
-# microseconds since 1970.
+# microseconds since 1970; a column without a value is null.
 _AS_ARRAYS = ",\n    ".join(
-    f"array_agg({f'(extract(epoch from {name}) * 1000000)::bigint' if kind.is_temporal() else name}"
-    f" order by event_time, sensor_id, metric) as {name}"
+    f"case when count({name}) > 0 then"
+    f" array_agg({f'(extract(epoch from {name}) * 1000000)::bigint' if kind.is_temporal() else name}"
+    f" order by event_time, sensor_id, metric) end as {name}"
     for name, kind in STAGED.items()
 )
 
@@ -122,21 +123,25 @@ scored as (
     left join anomalies as a using (sensor_id, metric, event_time)
 )
 select
+    count(*) as count,
     {_AS_ARRAYS}
 from scored
 """
 
-_NEXT_DAY = f"""
-{_PICKED}
-select c.day
+_FROM_HERE_ON = f"""
 from reading_chunks as c
 join picked using (series_id)
 where c.day >= ($4::timestamptz at time zone 'UTC')::date
     and c.t_min >= {_DAYS_START}
     and c.t_max >= $4
     and c.t_min < $5
-order by c.day
-limit 1
+"""
+
+_NEXT_DAY = f"{_PICKED} select c.day, 0 as count {_FROM_HERE_ON} order by c.day limit 1"
+
+# Counting takes all chunks of the day: those of one sensor are few.
+_NEXT_DAY_OF_ONE = f"""
+{_PICKED} select c.day, sum(c.count)::bigint as count {_FROM_HERE_ON} group by c.day order by c.day limit 1
 """
 
 _NEXT_ANOMALY = """
@@ -164,7 +169,7 @@ async def page(
     filters = (chosen.sensor_id, chosen.sensor_type, chosen.metric)
     end = chosen.end or END
     low = max(chosen.start or BEGINNING, after[0] if after else BEGINNING)
-    width = FIRST_WINDOW if chosen.sensor_id else FIRST_WINDOW_OF_ALL
+    width = FIRST_WINDOW
     parts: list[pl.DataFrame] = []
     missing, found = limit, 0
     while missing and low < end:
@@ -172,16 +177,18 @@ async def page(
             first = await _first_time(connection, filters, low, end, anomalies_only=anomalies_only)
             if first is None:
                 break
-            low = first
+            low, count = first
+            width = max(width, DAY * min(1, missing / count)) if count else width
         high = min(low + width, end)
         row = await connection.fetchrow(
             _WINDOW, *filters, low, high, *(after or (None, None, None)), anomalies_only, missing
         )
-        parts.append(_frame(dict(row or {})))
+        assert row, "an aggregate has one row"
+        parts.append(_frame(dict(row)))
         found = parts[-1].height
         missing -= found
         low, width = high, width * growth(found, missing)
-    return pl.concat([STAGED.to_frame(), *parts])
+    return parts[0] if len(parts) == 1 else pl.concat([STAGED.to_frame(), *parts])
 
 
 def growth(found: int, missing: int) -> int:
@@ -190,23 +197,29 @@ def growth(found: int, missing: int) -> int:
 
 
 def _frame(arrays: dict[str, Any]) -> pl.DataFrame:
-    """The arrays of one answer as columns; without a reading they are null."""
-    columns = [
-        pl.Series(name, arrays.get(name) or [], pl.Int64() if kind.is_temporal() else kind).cast(kind)
-        for name, kind in STAGED.items()
-    ]
+    """The arrays of one answer, `count` values each, as columns."""
+    height = arrays["count"]
+    columns = []
+    for name, kind in STAGED.items():
+        if (values := arrays[name]) is None:
+            columns.append(pl.Series(name, [None], kind).new_from_index(0, height))
+        else:
+            columns.append(pl.Series(name, values, pl.Int64() if kind.is_temporal() else kind).cast(kind))
     return pl.DataFrame(columns)
 
 
 async def _first_time(
     connection: Connection, filters: Sequence[str | None], low: datetime, end: datetime, *, anomalies_only: bool
-) -> datetime | None:
-    """A time, not before `low`, before which there is nothing to find; null when there is nothing at all."""
+) -> tuple[datetime, int] | None:
+    """A time, not before `low`, before which there is nothing to find; null when there is nothing at all.
+
+    With it comes how many readings its day holds, or 0 where counting would cost more than it helps.
+    """
     if anomalies_only:
         found: datetime | None = await connection.fetchval(_NEXT_ANOMALY, *filters, low, end)
-        return found
-    day = await connection.fetchval(_NEXT_DAY, *filters, low, end)
-    return max(low, datetime(day.year, day.month, day.day, tzinfo=UTC)) if day else None
+        return (found, 0) if found else None
+    row = await connection.fetchrow(_NEXT_DAY_OF_ONE if filters[0] else _NEXT_DAY, *filters, low, end)
+    return (max(low, datetime.combine(row["day"], time(), UTC)), row["count"]) if row else None
 
 
 async def staged_days(connection: Connection, chosen: Selection) -> list[date]:
