@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from api import cursors
+from api import cursors, links
 from api.context import Reach, one_of
 from api.fields import Cursor, Day, Notes, Quantity, Strict, Word
 from api.idempotency import KeyHeader, OptionalKeyHeader, fingerprint, respond
@@ -83,6 +83,7 @@ class OrderQuery(Strict):
 
     status: Status | None = None
     customer_id: Word | None = None
+    sku: Word | None = None
     limit: int = Field(50, ge=1, le=1000)
     cursor: Cursor | None = None
 
@@ -111,8 +112,10 @@ async def place_order(wanted: Wanted, user: Buyer, services: Reach, idempotency_
 
 @router.get("", include_in_schema=False, response_model=OrderPage)
 @router.get("/", response_model=OrderPage, openapi_extra={"x-demo-user": "ada"})
-async def list_orders(query: Annotated[OrderQuery, Query()], user: Reader, services: Reach) -> Response:
-    """Orders, newest first; a customer sees their own."""
+async def list_orders(
+    request: Request, query: Annotated[OrderQuery, Query()], user: Reader, services: Reach
+) -> Response:
+    """Orders, newest first; a customer sees their own. `Link` leads to the next page."""
     own = _own_customer(user)
     if own and query.customer_id not in (None, own):
         raise Forbidden("a customer sees their own orders")
@@ -122,13 +125,15 @@ async def list_orders(query: Annotated[OrderQuery, Query()], user: Reader, servi
             connection,
             customer_id=own or query.customer_id,
             status=query.status,
+            sku=query.sku,
             after=after,
             limit=query.limit + 1,
         )
     items = found[: query.limit]
     more = len(found) > query.limit
     following = cursors.write((items[-1].created_at, items[-1].order_id)) if more else None
-    return Response(page_json(items, following), media_type="application/json")
+    headers = links.next_page(request.url.path, request.url.query, following)
+    return Response(page_json(items, following), headers=headers, media_type="application/json")
 
 
 @router.get("/{order_id}", response_model=PlacedOrder, openapi_extra={"x-demo-user": "ada"})

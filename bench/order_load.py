@@ -96,4 +96,4 @@ def _read_target(
     return target("GET", f"{url}/sensors/data?sensor_id={dice.choice(_SENSOR_IDS)}&limit=50", authorization)
 
 
-_SENSOR_IDS = ending_now(SENSORS, sensors=SENSORS).seconds(1)["sensor_id"].to_list()
+_SENSOR_IDS = ending_now(SENSORS, sensors=SENSORS).rounds(1)["sensor_id"].to_list()

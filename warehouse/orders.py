@@ -108,6 +108,7 @@ async def list_orders(
     *,
     customer_id: str | None,
     status: str | None,
+    sku: str | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Order]:
@@ -119,12 +120,14 @@ async def list_orders(
         from orders
         where ($1::text is null or customer_id = $1)
             and ($2::text is null or status = $2)
-            and ($3::timestamptz is null or (created_at, order_id) < ($3, $4::uuid))
+            and ($3::text is null or sku = $3)
+            and ($4::timestamptz is null or (created_at, order_id) < ($4, $5::uuid))
         order by created_at desc, order_id desc
-        limit $5
+        limit $6
         """,
         customer_id,
         status,
+        sku,
         created_at,
         order_id,
         limit,

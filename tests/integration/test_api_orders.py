@@ -93,9 +93,21 @@ async def test_pages_hold_every_order_once_newest_first(api: Api) -> None:
             await api("GET", "/orders/", "vera", params={"limit": 3} | ({"cursor": cursor} if cursor else {}))
         ).json()
         seen += [order["order_id"] for order in page["items"]]
+        # Who comes while somebody reads is on no later page.
+        await placed(api)
         if not (cursor := page["next"]):
             break
     assert seen == made[::-1]
+
+
+async def test_links_lead_from_page_to_page(api: Api) -> None:
+    made = {(await placed(api))["order_id"] for _ in range(5)}
+    seen, following = set(), "/orders/?limit=2&sku=TMP-100"
+    while following:
+        response = await api("GET", following, "ada")
+        seen |= {order["order_id"] for order in response.json()["items"]}
+        following = response.links.get("next", {}).get("url", "")
+    assert seen == made
 
 
 async def test_lists_are_filtered_and_a_customer_sees_only_their_own(api: Api) -> None:
@@ -108,6 +120,8 @@ async def test_lists_are_filtered_and_a_customer_sees_only_their_own(api: Api) -
     assert await listed("vera") == {mine["order_id"], theirs["order_id"]}
     assert await listed("vera", "?customer_id=globex") == {theirs["order_id"]}
     assert await listed("vera", "?status=pending_approval") == {mine["order_id"]}
+    assert await listed("vera", "?sku=TMP-100") == {mine["order_id"], theirs["order_id"]}
+    assert await listed("vera", "?sku=TMP-200") == set()
     assert_problem(await api("GET", "/orders/?customer_id=globex", "ada"), 403)
 
 
