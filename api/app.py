@@ -14,6 +14,7 @@ from api import auth, dashboard, docs, live, measures, orders, probes, receipts,
 from api.admission import Admission
 from api.context import Services
 from api.envelope import Envelope
+from api.garbage import seldom_collected
 from api.measures import Measured
 from api.moving import expiring
 from api.placing import Placing
@@ -64,12 +65,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         services = app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings), rules, placing)
         try:
-            async with (
-                dashboard.watching(settings, pool) as app.state.dashboard,
-                expiring(pool, keys_kept_for=keys_kept_for),
-                listening(settings.database_url, services.changed, missed=services.doubt_all),
-            ):
-                yield
+            with seldom_collected():
+                async with (
+                    dashboard.watching(settings, pool) as app.state.dashboard,
+                    expiring(pool, keys_kept_for=keys_kept_for),
+                    listening(settings.database_url, services.changed, missed=services.doubt_all),
+                ):
+                    yield
         finally:
             await placing.close()
             await publisher.close()

@@ -101,23 +101,28 @@ async def _services(request: Request) -> Services:
 Reach = Annotated[Services, Depends(_services)]
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False, description="A token of POST /auth/token.")
+_Token = Annotated[str | None, Depends(_bearer)]
 
 
-async def signed_in(token: Annotated[str | None, Depends(_bearer)], services: Reach) -> User:
+async def signed_in(request: Request, token: _Token) -> User:
     """Whose token came with the request; raises `Unauthenticated` without a good one."""
     if token is None:
         raise Unauthenticated("send a token of POST /auth/token as `Authorization: Bearer …`")
+    services: Services = request.app.state.services
     return await services.user(services.tokens.read(token))
 
 
 SignedIn = Annotated[User, Depends(signed_in)]
 
 
-def one_of(*roles: str) -> Callable[[User], Awaitable[User]]:
+def one_of(*roles: str) -> Callable[[Request, str | None], Awaitable[User]]:
     """A dependency: the signed-in user, who has one of these roles; `admin` has them all."""
+    may = {*roles, "admin"}
 
-    async def allowed(user: SignedIn) -> User:
-        if not {*roles, "admin"} & set(user.roles):
+    async def allowed(request: Request, token: _Token) -> User:
+        # Called, not depended on: each dependency costs a request more than what it does.
+        user = await signed_in(request, token)
+        if may.isdisjoint(user.roles):
             raise Forbidden(f"this takes the role {' or '.join(roles)}")
         return user
 

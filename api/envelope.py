@@ -54,7 +54,9 @@ class Envelope:
                 await self._too_large(scope)(scope, receive, send_with_headers)
                 return
             try:
-                await self._app(scope, self._limited(receive), send_with_headers)
+                # A body that announced its length is no longer than that: the server sees to it.
+                limited = receive if "content-length" in headers else self._limited(receive)
+                await self._app(scope, limited, send_with_headers)
             except Exception:
                 log.exception("unhandled", method=scope["method"], path=scope["path"])
                 if started:

@@ -83,7 +83,7 @@ class Attacker:
         order_load.write(file, targets, int(per_s * load.seconds * 1.1) + load.connections + 100)
         looks, before = Looks(served), rss_mib(served.pid)
         meter, children_s = Meter.of({"API": served.pid, **self.pids}), ended_children_cpu_s()
-        answers = vegeta.attack(self.program, file, load, looks.look)
+        answers = vegeta.attack(self.program, f"127.0.0.1:{served.port}", file, load, looks.look)
         cpu_s = meter.read()
         file.unlink()
         quarter = looks.rss_mib[len(looks.rss_mib) // 4]

@@ -1,4 +1,4 @@
-"""vegeta, the load generator: built from locked sources, run on a file of targets, its answers as a table."""
+"""The load generator: vegeta's library, built from locked sources, run on a file of targets, its answers as a table."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from infra.local import tools
 from sensorhouse.settings import Settings
 
 SOURCES = Path(__file__).parent / "vegeta_tool"
-PACKAGE = "github.com/tsenart/vegeta/v12"
+LIBRARY = "github.com/tsenart/vegeta/v12"
 ANSWER_WITHIN_S = 30
 # How often those who watch an attack look.
 LOOKS = 40
-# What `vegeta encode -to csv` writes, in this order; bodies and headers as base64.
+# What vegeta writes as CSV, in this order; bodies and headers as base64.
 _CSV = {
     "at_ns": pl.Int64,
     "code": pl.Int32,
@@ -51,32 +51,39 @@ class Load:
 
 
 def program(settings: Settings) -> Path:
-    """Vegeta's own program."""
-    return tools.built_with_go(settings, SOURCES, PACKAGE, tools.go_folder(settings, SOURCES, "vegeta"))
+    """The program of `vegeta_tool`."""
+    return tools.built_with_go(settings, SOURCES, ".", tools.go_folder(settings, SOURCES, "vegeta"))
 
 
 def locked_version() -> str:
     """The version that go.mod names."""
-    found = re.search(rf"{re.escape(PACKAGE)} v(\S+)", (SOURCES / "go.mod").read_text())
+    found = re.search(rf"{re.escape(LIBRARY)} v(\S+)", (SOURCES / "go.mod").read_text())
     assert found
     return found[1]
 
 
-def attack(vegeta: Path, targets: Path, load: Load, look: Callable[[], None]) -> pl.DataFrame:
-    """Send the targets, each once, and call `look` now and then; one row per request, in no order.
+def attack(vegeta: Path, address: str, targets: Path, load: Load, look: Callable[[], None]) -> pl.DataFrame:
+    """Send the targets to `address` (host:port), each once, and call `look` now and then; a row per request.
 
-    Columns: at_ns, latency_ns, code (0: no answer), error, method, url, body and headers as text.
+    The connections are open before the first request is sent. Columns: at_ns, latency_ns, code (0: no answer), error,
+    method, url, body and headers as text.
     """
-    told = targets.with_suffix(".results")
-    command = [vegeta, "attack", *_options(load), f"-targets={targets}", f"-output={told}"]
-    with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL) as process:
+    table = targets.with_suffix(".csv")
+    options = {
+        "address": address,
+        "targets": targets,
+        "output": table,
+        "connections": load.connections,
+        "duration": f"{load.seconds}s",
+        "timeout": f"{ANSWER_WITHIN_S}s",
+        "rate": load.per_s or 0,
+    }
+    command = [str(vegeta), *(f"-{name}={value}" for name, value in options.items())]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         while process.poll() is None:
             time.sleep(load.seconds / LOOKS)
             look()
     assert process.returncode == 0, "vegeta failed"
-    table = targets.with_suffix(".csv")
-    subprocess.run([vegeta, "encode", "-to=csv", f"-output={table}", told], stdin=subprocess.DEVNULL, check=True)
-    told.unlink()
     found = read(table)
     table.unlink()
     assert _NO_TARGETS not in found["error"], f"{targets.name}: the targets did not last for {load.seconds:.0f} s"
@@ -84,7 +91,7 @@ def attack(vegeta: Path, targets: Path, load: Load, look: Callable[[], None]) ->
 
 
 def read(table: Path) -> pl.DataFrame:
-    """The answers that `vegeta encode -to=csv` wrote."""
+    """The answers as the load generator wrote them."""
     text = (
         pl.col(name).fill_null("").str.decode("base64").cast(pl.String, strict=False) for name in ("body", "headers")
     )
@@ -93,14 +100,3 @@ def read(table: Path) -> pl.DataFrame:
         .select("at_ns", "latency_ns", "code", pl.col("error").fill_null(""), "method", "url", *text)
         .collect()
     )
-
-
-def _options(load: Load) -> list[str]:
-    # Lazily: else it would send the targets again and again, and with them their keys.
-    options = ["-format=json", "-lazy", f"-duration={load.seconds}s", f"-timeout={ANSWER_WITHIN_S}s"]
-    options += [f"-connections={load.connections}"]
-    if load.per_s:
-        return [*options, f"-rate={load.per_s}/s", f"-workers={min(load.connections, load.per_s)}"]
-    # All at once: vegeta begins with ten workers and adds one only when the others are busy.
-    numbers = (f"-{name}={load.connections}" for name in ("workers", "max-workers", "max-connections"))
-    return [*options, "-rate=0", *numbers]

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     token_minutes: int = Field(60, ge=1, le=1440, description="How long a token is good for.")
     max_body_bytes: int = Field(16 << 20, description="Largest request body, as it comes and as it expands to.")
     max_upload_readings: int = Field(100_000, ge=1, description="Most readings that one upload may hold.")
-    order_flush_rows: int = Field(500, ge=1, le=5000, description="Orders written in one transaction, at most.")
+    order_flush_rows: int = Field(1000, ge=1, le=5000, description="Orders written in one transaction, at most.")
     order_queue: int = Field(
         10_000, ge=1, description="Orders that may wait to be written; more are told to come again."
     )

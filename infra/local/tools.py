@@ -79,7 +79,7 @@ def built_with_go(settings: Settings, sources: Path, package: str, made: Path) -
 
 def go_folder(settings: Settings, sources: Path, program: str) -> Path:
     """Where a Go program is once it is built; other locked sources go into another folder."""
-    return places.cache(settings) / f"{program}-{_short_hash(sources / 'go.sum')}"
+    return places.cache(settings) / f"{program}-{_short_hash(sources / 'go.sum', *sorted(sources.glob('*.go')))}"
 
 
 def go(settings: Settings) -> Path:
@@ -177,8 +177,8 @@ def _wheels_folder(settings: Settings, group: str) -> Path:
     return places.cache(settings) / re.sub(r"[^\w.-]+", "-", pins)
 
 
-def _short_hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+def _short_hash(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _java_version(java: str) -> int:
