@@ -93,6 +93,14 @@ def test_every_make_command_in_a_document_exists(path: str) -> None:
     assert told <= targets
 
 
+@pytest.mark.parametrize("path", ["README.md", "docs/quick-start.md"])
+def test_an_order_in_a_document_has_the_key_without_which_it_is_refused(path: str) -> None:
+    text = (ROOT / path).read_text().replace("\\\n", " ")
+    orders = [line for line in text.splitlines() if re.search(r"curl .*/orders/ .*-d ", line)]
+    assert orders
+    assert all("idempotency-key: " in line for line in orders)
+
+
 def test_the_tests_that_the_page_on_readings_names_are_there() -> None:
     named = re.findall(r"`(test_[a-z_]+)`", (ROOT / "docs/readings.md").read_text())
     tests = (ROOT / "tests/integration/test_outcomes.py").read_text()
