@@ -54,9 +54,7 @@ class Envelope:
                 await self._too_large(scope)(scope, receive, send_with_headers)
                 return
             try:
-                # A body that announced its length is no longer than that: the server sees to it.
-                limited = receive if "content-length" in headers else self._limited(receive)
-                await self._app(scope, limited, send_with_headers)
+                await self._app(scope, self._limited(receive), send_with_headers)
             except Exception:
                 log.exception("unhandled", method=scope["method"], path=scope["path"])
                 if started:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -90,3 +91,17 @@ def test_a_request_that_is_under_way_is_answered_before_the_server_ends(
         client.settimeout(10)
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
     assert process.wait(20) == 0
+
+
+def test_a_body_that_is_longer_than_it_announced_is_refused_as_well(
+    demo: Settings, address: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    """HTTP lets the chunks count, whatever the length said; so must the limit."""
+    url, _ = address
+    head = b"POST /sensors/data HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n"
+    head += b"".join(b"%b: %b\r\n" % (k.encode(), v.encode()) for k, v in headers(demo, "gateway").items())
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=20) as client:
+        client.sendall(head + b"\r\n1100000\r\n")
+        with suppress(ConnectionError):
+            client.sendall(b" " * 0x1100000 + b"\r\n0\r\n\r\n")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 413")
