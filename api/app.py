@@ -14,17 +14,18 @@ from api import auth, dashboard, docs, live, measures, orders, probes, receipts,
 from api.admission import Admission
 from api.context import Services
 from api.envelope import Envelope
+from api.expiry import expire
 from api.garbage import seldom_collected
 from api.measures import Measured
-from api.moving import expiring
 from api.placing import Placing
 from api.problems import RESPONSES, Problem, add_problem_handlers
 from api.tokens import Tokens
 from sensorhouse import logs
+from sensorhouse.beside import beside
 from sensorhouse.settings import Settings
 from sensors_io.lake import open_lake
 from sensors_io.publisher import Publisher
-from warehouse.notices import listening
+from warehouse.notices import listen
 from warehouse.pool import open_pool
 
 _ABOUT = """
@@ -68,8 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             with seldom_collected():
                 async with (
                     dashboard.watching(settings, pool) as app.state.dashboard,
-                    expiring(pool, keys_kept_for=keys_kept_for),
-                    listening(settings.database_url, services.changed, missed=services.doubt_all),
+                    beside(expire(pool, keys_kept_for=keys_kept_for)),
+                    beside(listen(settings.database_url, services.changed, missed=services.doubt_all)),
                 ):
                     yield
         finally:

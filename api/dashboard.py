@@ -15,6 +15,7 @@ from api.context import one_of
 from api.data_plane import exposition
 from api.health import Part, dagster_parts, lake_part, status, watched_parts
 from api.snapshots import Watched
+from sensorhouse.beside import beside
 from sensorhouse.settings import Settings
 from sensors_io.ends import Ends, TopicEnd
 from sensors_io.lake import open_lake
@@ -122,12 +123,8 @@ async def watching(settings: Settings, pool: Pool) -> AsyncIterator[Dashboard]:
     """A dashboard that looks for as long as the block lasts; for the app's lifespan."""
     async with httpx.AsyncClient() as client:
         dashboard = Dashboard(settings, pool, client)
-        task = asyncio.create_task(dashboard.run(), name="dashboard")
-        try:
+        async with beside(dashboard.run()):
             yield dashboard
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 def of_app(request: Request) -> Dashboard:

@@ -46,9 +46,9 @@ def fingerprint(*asked: object) -> bytes:
     return hashlib.sha256(orjson.dumps(asked)).digest()
 
 
-def check_same(answer: Answer, asked: bytes) -> None:
-    """Raise `KeyReused` unless the answer was given to the same payload."""
-    if answer.fingerprint != asked:
+def check_same(known: bytes, asked: bytes) -> None:
+    """Raise `KeyReused` unless the fingerprint known under a key is that of what is asked with it now."""
+    if known != asked:
         raise KeyReused("this Idempotency-Key stood for another request before; take a new one for a new request")
 
 

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from agent.order_states import PLACED
 from agent.policy import Asked, Decision, Policy, decide
+from api.idempotency import check_same
 from api.order_json import etag, order_json
 from sensorhouse.errors import DependencyDown, Invalid, KeyReused, KeyTaken
 from warehouse import answers, order_batch, order_log
@@ -94,7 +95,7 @@ class Placing:
         await self._group.close()
 
     async def _repeat(self, wish: Wish, fingerprint: bytes, first: asyncio.Future[Placed]) -> Placed:
-        _check_same(wish, fingerprint)
+        check_same(fingerprint, wish.fingerprint)
         try:
             async with asyncio.timeout(REPEAT_WAITS_S):
                 return Placed((await asyncio.shield(first)).answer, is_repeat=True)
@@ -136,7 +137,7 @@ class _Batch:
     def take(self, wish: Wish) -> Placed | Exception:
         if answer := self._known.get(wish.key):
             try:
-                _check_same(wish, answer.fingerprint)
+                check_same(answer.fingerprint, wish.fingerprint)
             except KeyReused as error:
                 return error
             return Placed(answer, is_repeat=True)
@@ -179,8 +180,3 @@ def _new_order(wish: Wish, decision: Decision, price: Decimal, at: datetime, pol
         created_at=at,
         updated_at=at,
     )
-
-
-def _check_same(wish: Wish, fingerprint: bytes) -> None:
-    if wish.fingerprint != fingerprint:
-        raise KeyReused("this Idempotency-Key stood for another request before; take a new one for a new order")

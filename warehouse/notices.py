@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import asyncpg
 import structlog
@@ -18,23 +17,12 @@ _STILL_THERE_EVERY_S = 30.0
 log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def listening(
-    url: str, changed: Callable[[str, str], None], *, missed: Callable[[], None]
-) -> AsyncIterator[None]:
-    """For as long as the block lasts, `changed` hears table and key of each change.
+async def listen(url: str, changed: Callable[[str, str], None], *, missed: Callable[[], None]) -> None:
+    """Until cancelled, tell `changed` the table and key of each change.
 
     `missed` is called when notices may have been lost: when listening begins, and when it begins again.
     """
-    task = asyncio.create_task(_listen_for_ever(url, changed, missed))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
-
-async def _listen_for_ever(url: str, changed: Callable[[str, str], None], missed: Callable[[], None]) -> None:
     def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         table, _, key = str(payload).partition(":")
         changed(table, key)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from warehouse.catalogue import Bought, Customer, Product, Usage
+from warehouse.orders import COLUMNS
 
 if TYPE_CHECKING:
     from warehouse.orders import Order
@@ -71,11 +72,8 @@ async def lock_facts(connection: Connection, customer_ids: Collection[str]) -> F
 async def insert(connection: Connection, orders: Sequence[Order]) -> None:
     """Keep new orders; their events are to follow in the same transaction, which else can't commit."""
     await connection.execute(
-        """
-        insert into orders (
-            order_id, customer_id, sku, quantity, value, requested_for, notes, status, reason, approve_by, version,
-            policy_version, created_by, created_at, updated_at
-        )
+        f"""
+        insert into orders ({", ".join(COLUMNS)})
         select *
         from unnest(
             $1::uuid[], $2::text[], $3::text[], $4::integer[], $5::numeric[], $6::date[], $7::text[], $8::text[],
@@ -83,11 +81,5 @@ async def insert(connection: Connection, orders: Sequence[Order]) -> None:
             $15::timestamptz[]
         )
         """,
-        *([getattr(order, name) for order in orders] for name in _INSERTED),
+        *([getattr(order, name) for order in orders] for name in COLUMNS),
     )
-
-
-_INSERTED = (
-    *("order_id", "customer_id", "sku", "quantity", "value", "requested_for", "notes", "status", "reason"),
-    *("approve_by", "version", "policy_version", "created_by", "created_at", "updated_at"),
-)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api import context, moving
+from api import context, expiry
 from tests.api import Api, assert_problem, serving
 from warehouse.database import connect
 
@@ -220,12 +220,12 @@ async def test_what_nobody_approves_in_time_expires_and_counts_no_more(api: Api)
         connection.execute("update orders set approve_by = now()")
     late = await api("POST", f"/orders/{order['order_id']}/approve", "paul", headers={"if-match": "*"})
     assert "has expired" in assert_problem(late, 409)["detail"]
-    assert await moving.expire_overdue(api.app.state.services.pool) == 1
+    assert await expiry.expire_overdue(api.app.state.services.pool) == 1
     history = (await api("GET", f"/orders/{order['order_id']}/history", "gus")).json()
     assert [event["status"] for event in history] == ["pending_approval", "expired"]
     assert [event["actor"] for event in history] == ["gus", "policy"]
     assert history[1]["reason"].startswith("expired: nobody approved it by ")
-    assert await moving.expire_overdue(api.app.state.services.pool) == 0
+    assert await expiry.expire_overdue(api.app.state.services.pool) == 0
 
 
 async def test_of_two_moves_at_once_one_wins(api: Api) -> None:
