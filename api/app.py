@@ -17,6 +17,7 @@ from api.envelope import Envelope
 from api.expiry import expire
 from api.garbage import seldom_collected
 from api.measures import Measured
+from api.open_files import allow_open_files
 from api.placing import Placing
 from api.problems import RESPONSES, Problem, add_problem_handlers
 from api.tokens import Tokens
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        allow_open_files()
         pool = await open_pool(settings.database_url)
         publisher = Publisher(settings)
         keys_kept_for = timedelta(hours=settings.idempotency_hours)

@@ -48,12 +48,14 @@ def wait_settled(settings: Settings, *, within_s: float) -> None:
     """Wait until every event is published, and drained into warehouse and lake."""
 
     def is_settled() -> bool:
-        time.sleep(LOOK_EVERY_S)
-        with connect(settings.database_url) as connection:
-            unpublished, _ = changes.waiting(connection)
-        return unpublished == 0 and look(settings, settings.orders_topic).messages == 0
+        return _is_published(settings) and look(settings, settings.orders_topic).messages == 0
 
     wait_until(is_settled, "published and drained", within_s)
+
+
+def wait_published(settings: Settings, *, within_s: float) -> None:
+    """Wait until Kafka has every event."""
+    wait_until(lambda: _is_published(settings), "published", within_s)
 
 
 def count(settings: Settings, acknowledged: pl.DataFrame) -> Counted:
@@ -93,6 +95,13 @@ def compared(acknowledged: pl.DataFrame, orders: pl.DataFrame, events: Mapping[s
     repeated = acknowledged.height - acknowledged["order_id"].n_unique()
     lost = pl.concat(missing).n_unique() + repeated
     return Counted(acknowledged.height, tuple(places), lost, _number_doubled(orders, doubled))
+
+
+def _is_published(settings: Settings) -> bool:
+    time.sleep(LOOK_EVERY_S)
+    with connect(settings.database_url) as connection:
+        unpublished, _ = changes.waiting(connection)
+    return unpublished == 0
 
 
 def _with_several(rows: pl.DataFrame, of: str, one: str) -> pl.Series:

@@ -42,12 +42,15 @@ class Load:
     """So many connections for so long.
 
     Without `per_s` each connection asks again as soon as it is answered; with it requests leave by the clock, and more
-    connections are opened when the answers come late.
+    connections are opened when the answers come late. An answer may take `answer_within_s`; until then a patient
+    client sends again, with the same key, what was refused with 503 or not answered.
     """
 
     connections: int
     seconds: float
     per_s: int | None = None
+    answer_within_s: int = ANSWER_WITHIN_S
+    is_patient: bool = False
 
 
 def program(settings: Settings) -> Path:
@@ -62,11 +65,13 @@ def locked_version() -> str:
     return found[1]
 
 
-def attack(vegeta: Path, address: str, targets: Path, load: Load, look: Callable[[], None]) -> pl.DataFrame:
+def attack(
+    vegeta: Path, address: str, targets: Path, load: Load, look: Callable[[], None], *, may_run_out: bool = False
+) -> pl.DataFrame:
     """Send the targets to `address` (host:port), each once, and call `look` now and then; a row per request.
 
-    The connections are open before the first request is sent. Columns: at_ns, latency_ns, code (0: no answer), error,
-    method, url, body and headers as text.
+    The connections are open before the first request is sent. The targets must last for the whole time, unless they
+    `may_run_out`. Columns: at_ns, latency_ns, code (0: no answer), error, method, url, body and headers as text.
     """
     table = targets.with_suffix(".csv")
     options = {
@@ -75,8 +80,9 @@ def attack(vegeta: Path, address: str, targets: Path, load: Load, look: Callable
         "output": table,
         "connections": load.connections,
         "duration": f"{load.seconds}s",
-        "timeout": f"{ANSWER_WITHIN_S}s",
+        "timeout": f"{load.answer_within_s}s",
         "rate": load.per_s or 0,
+        "patient": str(load.is_patient).lower(),
     }
     command = [str(vegeta), *(f"-{name}={value}" for name, value in options.items())]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
@@ -86,6 +92,8 @@ def attack(vegeta: Path, address: str, targets: Path, load: Load, look: Callable
     assert process.returncode == 0, "vegeta failed"
     found = read(table)
     table.unlink()
+    if may_run_out:
+        return found.filter(pl.col("error") != _NO_TARGETS)
     assert _NO_TARGETS not in found["error"], f"{targets.name}: the targets did not last for {load.seconds:.0f} s"
     return found
 

@@ -64,10 +64,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 << 20, description="Largest request body, as it comes and as it expands to.")
     max_upload_readings: int = Field(100_000, ge=1, description="Most readings that one upload may hold.")
     order_flush_rows: int = Field(1000, ge=1, le=5000, description="Orders written in one transaction, at most.")
+    # Below the connections that the server lets in (infra/local/services.py), or nobody would ever be told.
     order_queue: int = Field(
-        10_000, ge=1, description="Orders that may wait to be written; more are told to come again."
+        8_000, ge=1, description="Orders that may wait to be written; more are told to come again."
     )
     idempotency_hours: int = Field(24, ge=1, description="How long a repeated Idempotency-Key gets the first answer.")
+    outbox_days: int = Field(7, ge=1, description="Days that the outbox keeps order events which Kafka has.")
     dashboard_sign_in: bool = Field(True, description="Whether the live dashboard asks for a sign-in.")
     policy_file: Path | None = Field(None, description="YAML file of the order policy; empty: the one in agent/.")
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -18,13 +19,14 @@ from sensors_io.kafka import producer
 from warehouse import locks
 from warehouse.database import Connection, connect
 from warehouse.locks import Lock
-from warehouse.outbox import OutboxRow, mark_published, unpublished
+from warehouse.outbox import OutboxRow, forget_published, mark_published, unpublished
 
 BATCH = 1000
 IDLE_S = 0.2
 AFTER_AN_ERROR_S = 1.0
 # What a stopping relay still waits for Kafka's answers; what is unanswered then is published again by the next.
 LAST_ANSWERS_WITHIN_S = 5.0
+FORGET_EVERY_S = 60.0
 
 log = structlog.get_logger()
 
@@ -38,19 +40,25 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
             with connect(settings.database_url, autocommit=True) as connection:
-                _lead(connection, kafka, settings.orders_topic, stopping)
+                _lead(connection, kafka, settings, stopping)
         except DependencyDown as error:
             log.warning("postgres_away", error=str(error))
             stopping.wait(AFTER_AN_ERROR_S)
     kafka.close()
 
 
-def _lead(connection: Connection, kafka: Producer, topic: str, stopping: threading.Event) -> None:
+def _lead(connection: Connection, kafka: Producer, settings: Settings, stopping: threading.Event) -> None:
+    topic, kept_for = settings.orders_topic, timedelta(days=settings.outbox_days)
     while not locks.take(connection, Lock.RELAY):
         if stopping.wait(AFTER_AN_ERROR_S):
             return
     log.info("relay_leads", topic=topic)
+    forget_at = 0.0
     while not stopping.is_set():
+        if time.monotonic() >= forget_at:
+            # A little at a time: what waits to be published comes first.
+            more = forget_published(connection, kept_for=kept_for)
+            forget_at = time.monotonic() + (0.0 if more else FORGET_EVERY_S)
         rows = unpublished(connection, BATCH)
         if not rows:
             stopping.wait(IDLE_S)

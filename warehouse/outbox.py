@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -39,3 +40,19 @@ def unpublished(connection: psycopg.Connection, limit: int) -> list[OutboxRow]:
 def mark_published(connection: psycopg.Connection, ids: Sequence[UUID]) -> None:
     """Note that Kafka has these events."""
     connection.execute("update outbox set published_at = clock_timestamp() where id = any(%s)", [list(ids)])
+
+
+def forget_published(connection: psycopg.Connection, *, kept_for: timedelta, limit: int = 10_000) -> int:
+    """Drop up to `limit` events that were published longer ago than that; returns how many."""
+    return connection.execute(
+        """
+        delete from outbox
+        where ctid = any(array(
+            select ctid
+            from outbox
+            where created_at < clock_timestamp() - %(kept_for)s and published_at < clock_timestamp() - %(kept_for)s
+            limit %(limit)s
+        ))
+        """,
+        {"kept_for": kept_for, "limit": limit},
+    ).rowcount

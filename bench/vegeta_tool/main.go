@@ -8,7 +8,9 @@ import (
 	"bufio"
 	"context"
 	"flag"
+	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -26,11 +28,12 @@ func main() {
 	duration := flag.Duration("duration", 10*time.Second, "how long requests are sent")
 	timeout := flag.Duration("timeout", 30*time.Second, "how long an answer may take")
 	rate := flag.Int("rate", 0, "requests a second; 0: each connection asks again as soon as it is answered")
+	patient := flag.Bool("patient", false, "send again, until the timeout, what was refused with 503 or not answered")
 	flag.Parse()
 
 	opened := make(chan net.Conn, *connections)
 	open(*address, *connections, opened)
-	answers := attack(*targets, opened, *connections, *duration, *timeout, *rate)
+	answers := attack(*targets, opened, *connections, *duration, *timeout, *rate, *patient)
 	write(*output, answers)
 }
 
@@ -53,7 +56,7 @@ func open(address string, connections int, opened chan<- net.Conn) {
 }
 
 func attack(
-	targets string, opened <-chan net.Conn, connections int, duration, timeout time.Duration, rate int,
+	targets string, opened <-chan net.Conn, connections int, duration, timeout time.Duration, rate int, patient bool,
 ) []*vegeta.Result {
 	file, err := os.Open(targets)
 	check(err)
@@ -67,11 +70,15 @@ func attack(
 			return dialer.DialContext(ctx, network, address)
 		}
 	}
-	client := &http.Client{Timeout: timeout, Transport: &http.Transport{
+	var transport http.RoundTripper = &http.Transport{
 		DialContext:         dial,
 		MaxIdleConnsPerHost: connections,
 		MaxConnsPerHost:     connections,
-	}}
+	}
+	if patient {
+		transport = repeating{transport}
+	}
+	client := &http.Client{Timeout: timeout, Transport: transport}
 	workers := uint64(connections)
 	if rate > 0 && rate < connections {
 		workers = uint64(rate)
@@ -86,6 +93,34 @@ func attack(
 		answers = append(answers, answer)
 	}
 	return answers
+}
+
+// repeating sends a request again as it was, its key too: what a client does who wants one order and not two.
+type repeating struct{ http.RoundTripper }
+
+func (once repeating) RoundTrip(request *http.Request) (*http.Response, error) {
+	for {
+		response, err := once.RoundTripper.RoundTrip(request)
+		if err == nil {
+			if response.StatusCode != http.StatusServiceUnavailable {
+				return response, nil
+			}
+			// Read, else the connection could not be used again.
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+		select {
+		case <-request.Context().Done():
+			return nil, request.Context().Err()
+		// Spread out, so that a server that is back is not stormed.
+		case <-time.After(100*time.Millisecond + rand.N(400*time.Millisecond)):
+		}
+		request = request.Clone(request.Context())
+		if request.GetBody != nil {
+			request.Body, err = request.GetBody()
+			check(err)
+		}
+	}
 }
 
 func write(output string, answers []*vegeta.Result) {

@@ -58,7 +58,8 @@ def _order(settings: Settings, order_id: UUID) -> tuple[Table, bool]:
         drawn.add_row(
             str(one.version),
             one.type,
-            _time(one.published_at),
+            # The outbox drops what was published days ago.
+            _time(one.published_at) if one.published_at or one.offset is None else "yes",
             *("-" if place is None else str(place) for place in (one.partition, one.offset)),
             _time(one.loaded_at),
             "-" if one.lake_version is None else str(one.lake_version),

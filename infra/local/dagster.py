@@ -20,6 +20,8 @@ from infra.local.processes import Command
 from sensorhouse.settings import Settings
 
 STORAGE_URL = "DAGSTER_STORAGE_URL"
+# Runs are started all the time, and take the processor for seconds: who orders or uploads meanwhile goes first.
+BEHIND = ("nice", "-n", "5")
 # Daemons that must have reported since the start; the others may have nothing to do.
 DAEMONS = {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"}
 
@@ -62,7 +64,8 @@ def _code_server(settings: Settings, location: Location) -> Part:
     options = ["-m", location.module, "-p", port, "--host", "127.0.0.1", "--location-name", location.name]
     return Part(
         name=location.server,
-        command=lambda: _command("dagster", "api", "grpc", *options),
+        # The runs inherit it.
+        command=lambda: [*BEHIND, *_command("dagster", "api", "grpc", *options)],
         is_ready=lambda _: _serves(port),
         environment=lambda: _environment(settings),
         address=f"127.0.0.1:{port}",
@@ -95,7 +98,7 @@ def daemon(settings: Settings) -> Part:
     quiet = ["--log-level", "warning", "--log-format", "json"]
     return Part(
         name="daemon",
-        command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), *quiet),
+        command=lambda: [*BEHIND, *_command("dagster-daemon", "run", "-w", _workspace(settings), *quiet)],
         is_ready=lambda since: reported(url(settings), since) >= DAEMONS,
         environment=lambda: _environment(settings),
         address="(no port)",

@@ -117,6 +117,11 @@ def session(leader: int) -> list[Identity]:
     return [found for found, stat in _all() if int(stat[3]) == leader]
 
 
+def children(parent: int) -> list[Identity]:
+    """Every living process that it started itself."""
+    return [found for found, stat in _all() if int(stat[1]) == parent]
+
+
 def with_environment(name: str, value: str) -> list[Identity]:
     """Every living process that was started with that environment variable, as far as we may look."""
     return [found for found, _ in _all() if _has_environment(found.pid, f"{name}={value}".encode())]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.verdict import Verdict
 
-HEADER = ("fault", "where", "runs", "readings acknowledged", "lost", "doubled", "result")
+HEADER = ("fault", "where", "runs", "acknowledged", "lost", "doubled", "result")
 
 
 @dataclass

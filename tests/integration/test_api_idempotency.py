@@ -106,15 +106,6 @@ async def test_a_move_with_a_key_is_made_once_and_answered_twice(api: Api) -> No
     assert_problem(await route("cancelled"), 422)
 
 
-async def test_of_two_thousand_requests_with_one_key_over_two_processes_one_order_is_made(demo: Settings) -> None:
-    async with serving(demo) as one, serving(demo) as other:
-        answers = await asyncio.gather(*(ordered(one if at % 2 else other, "k-1") for at in range(2000)))
-        assert Counter(answer.status_code for answer in answers) == {201: 2000}
-        assert len({answer.content for answer in answers}) == 1
-        assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
-        assert len(one.rows("select from orders")) == len(one.rows("select from order_events")) == 1
-
-
 async def test_a_repeat_waits_for_the_first_and_then_tells_that_it_is_under_way(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
+import orjson
+import polars as pl
 import pytest
 
 from api.tokens import Tokens
-from bench import connections
+from bench import connections, order_api, order_load, vegeta
+from bench.order_api import Served
+from bench.vegeta import Load
 from infra.local import services
 from sensorhouse.settings import Settings, inherited_environment
 from tests.api import assert_problem
@@ -32,7 +38,8 @@ def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command = services.api(demo.model_copy(update={"api_port": port})).command
     assert command
     connections.allow(CROWD)
-    words = [str(word) for word in command()]
+    # Started as a shell does it, whose own limit is lower than the system's.
+    words = ["prlimit", "--nofile=256:", *(str(word) for word in command())]
     process = subprocess.Popen(words, env=inherited_environment() | demo.as_environment())
     url = f"http://127.0.0.1:{port}"
     give_up_at = time.monotonic() + 60
@@ -105,3 +112,32 @@ def test_a_body_that_is_longer_than_it_announced_is_refused_as_well(
         with suppress(ConnectionError):
             client.sendall(b" " * 0x1100000 + b"\r\n0\r\n\r\n")
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 413")
+
+
+def test_of_two_thousand_requests_with_one_key_over_two_processes_one_order_is_made(
+    demo: Settings, tmp_path: Path
+) -> None:
+    connections.allow(1000)
+    program = vegeta.program(demo)
+
+    def thousand(served: Served) -> pl.DataFrame:
+        body = orjson.dumps({"sku": "TMP-100", "quantity": 5})
+        authorization = headers(demo, "ada")["authorization"]
+        asked = order_load.target("POST", f"{served.url}/orders/", authorization, key="k-1", body=body)
+        file = tmp_path / f"{served.port}"
+        file.write_bytes(asked * 1000)
+        load = Load(connections=1000, seconds=10)
+        return vegeta.attack(program, f"127.0.0.1:{served.port}", file, load, lambda: None, may_run_out=True)
+
+    with (
+        order_api.api(demo, tmp_path) as one,
+        order_api.api(demo, tmp_path, order_flush_rows=7) as other,
+        ThreadPoolExecutor(2) as both,
+    ):
+        answers = pl.concat(both.map(thousand, (one, other)))
+    assert answers.group_by("code").len().rows() == [(201, 2000)]
+    assert answers["body"].n_unique() == 1
+    assert answers["headers"].str.contains("(?i)idempotent-replayed: true").sum() == 1999
+    with connect(demo.database_url) as connection:
+        counted = connection.execute("select (select count(*) from orders), (select count(*) from outbox)").fetchone()
+    assert counted == (1, 1)

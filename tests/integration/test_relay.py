@@ -168,3 +168,17 @@ async def test_the_process_ends_when_told(api: Api, end: signal.Signals) -> None
     finally:
         process.kill()
         process.wait()
+
+
+async def test_what_was_published_days_ago_is_dropped_and_nothing_else(api: Api) -> None:
+    old, new, waiting = [await order_with_steps(api) for _ in range(3)]
+    with relaying(api.settings):
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
+    long_ago = "update outbox set created_at = now() - interval '8 days' where aggregateid = any(%s) returning 1"
+    api.rows(long_ago, [old, waiting])
+    api.rows("update outbox set published_at = now() - interval '8 days' where aggregateid = %s returning 1", old)
+    api.rows("update outbox set published_at = null where aggregateid = %s returning 1", waiting)
+    with relaying(api.settings):
+        wait_until(lambda: len(api.rows("select from outbox")) == 2, within_s=30)
+        wait_until(lambda: unpublished(api.settings) == 0, within_s=30)
+    assert {aggregate for (aggregate,) in api.rows("select aggregateid from outbox")} == {new, waiting}
