@@ -1,19 +1,23 @@
-"""What every request passes through: its id, its size limit, the headers of its answer, and the last resort."""
+"""What every request passes through: its ids, its size limit, the headers of its answer, and the last resort."""
 
 from __future__ import annotations
 
 import re
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils.compat import uuid7
+from structlog.contextvars import bind_contextvars, reset_contextvars
+from uuid_utils import uuid7
 
 from api.problems import problem
+from api.traces import trace_id, traceparent
 from sensorhouse.errors import TooLarge
 
 REQUEST_ID = "x-request-id"
+_REQUEST_ID, _LENGTH, _TRACEPARENT = REQUEST_ID.encode(), b"content-length", b"traceparent"
+_READ_HERE = frozenset({_REQUEST_ID, _LENGTH, _TRACEPARENT})
 
 # A page (the docs, the live dashboard) runs its own scripts; plotly compiles code and draws through blobs.
 _PAGE_POLICY = (
@@ -38,8 +42,9 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        scope["request_id"] = _request_id(headers.get(REQUEST_ID))
+        given = _read_here(scope)
+        scope["request_id"] = _request_id(given.get(_REQUEST_ID))
+        scope["traceparent"] = traceparent(given.get(_TRACEPARENT))
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -49,18 +54,21 @@ class Envelope:
                 _add_headers(MutableHeaders(scope=message), scope["request_id"])
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
-            if _announced_bytes(headers) > self._max_body_bytes:
+        # Set and reset by hand: `bound_contextvars` copies the whole context first, for every request.
+        bound = bind_contextvars(request_id=scope["request_id"], trace_id=trace_id(scope["traceparent"]))
+        try:
+            if _announced_bytes(given.get(_LENGTH)) > self._max_body_bytes:
                 await self._too_large(scope)(scope, receive, send_with_headers)
                 return
-            try:
-                await self._app(scope, self._limited(receive), send_with_headers)
-            except Exception:
-                log.exception("unhandled", method=scope["method"], path=scope["path"])
-                if started:
-                    raise
-                answer = problem(scope, 500, "something went wrong here; quote the request_id when you report it")
-                await answer(scope, receive, send_with_headers)
+            await self._app(scope, self._limited(receive), send_with_headers)
+        except Exception:
+            log.exception("unhandled", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            answer = problem(scope, 500, "something went wrong here; quote the request_id when you report it")
+            await answer(scope, receive, send_with_headers)
+        finally:
+            reset_contextvars(**bound)
 
     def _too_large(self, scope: Scope) -> ASGIApp:
         # The rest of the body is not read, so nothing more can follow on this connection.
@@ -85,13 +93,21 @@ class Envelope:
         return limited
 
 
-def _request_id(given: str | None) -> str:
-    return given if given and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else str(uuid7())
+def _read_here(scope: Scope) -> dict[bytes, bytes]:
+    """The headers that the envelope looks at; one that came several times is a list with commas, as RFC 9110 has it."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _READ_HERE:
+            found[name] = b"%s,%s" % (found[name], value) if name in found else value
+    return found
 
 
-def _announced_bytes(headers: Headers) -> int:
-    length = headers.get("content-length", "")
-    return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else 0
+def _request_id(given: bytes | None) -> str:
+    return given.decode() if given and re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", given) else str(uuid7())
+
+
+def _announced_bytes(length: bytes | None) -> int:
+    return int(length) if length and re.fullmatch(rb"[0-9]{1,18}", length) else 0
 
 
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:

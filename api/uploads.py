@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -120,7 +119,7 @@ async def upload(
         detail = "none of the readings can be taken" if rejected.height else "there are no readings in the body"
         return problem(request.scope, 422, detail, title=Invalid.title, **_told(rejected))
     upload_id = uuid5(_NAMESPACE, f"{user.user_id}:{idempotency_key}") if idempotency_key else uuid4()
-    headers = _headers(upload_id, request.headers.get("traceparent"))
+    headers = _headers(upload_id, request.scope["traceparent"])
     delivered = await services.publisher.deliver(topic, messages, headers)
     accepted = sum(message.count for message in messages)
     measures.readings_accepted.inc(accepted)
@@ -156,8 +155,5 @@ def _told(rejected: pl.DataFrame) -> dict[str, Any]:
     return {"rejected_count": rejected.height, "rejected": named}
 
 
-def _headers(upload_id: UUID, traceparent: str | None) -> Headers:
-    headers: Headers = [("content-type", ARROW), ("upload_id", str(upload_id)), ("schema", SCHEMA)]
-    if traceparent and re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", traceparent):
-        headers.append(("traceparent", traceparent))
-    return headers
+def _headers(upload_id: UUID, traceparent: str) -> Headers:
+    return [("content-type", ARROW), ("upload_id", str(upload_id)), ("schema", SCHEMA), ("traceparent", traceparent)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -24,14 +27,16 @@ from infra.local import services
 from sensorhouse.settings import Settings, inherited_environment
 from tests.api import assert_problem
 from tests.readings import reading
+from tests.servers import Servers
 from warehouse.database import connect
 
 # More connections than Granian would serve by default.
 CROWD = 1_100
+LOG = "api.log"
 
 
 @pytest.fixture
-def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def address(demo: Settings, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -40,7 +45,8 @@ def address(demo: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     connections.allow(CROWD)
     # Started as a shell does it, whose own limit is lower than the system's.
     words = ["prlimit", "--nofile=256:", *(str(word) for word in command())]
-    process = subprocess.Popen(words, env=inherited_environment() | demo.as_environment())
+    with (tmp_path / LOG).open("wb") as log:
+        process = subprocess.Popen(words, env=inherited_environment() | demo.as_environment(), stderr=log)
     url = f"http://127.0.0.1:{port}"
     give_up_at = time.monotonic() + 60
     while True:
@@ -141,3 +147,28 @@ def test_of_two_thousand_requests_with_one_key_over_two_processes_one_order_is_m
     with connect(demo.database_url) as connection:
         counted = connection.execute("select (select count(*) from orders), (select count(*) from outbox)").fetchone()
     assert counted == (1, 1)
+
+
+def test_a_log_line_tells_the_request_and_its_trace(
+    demo: Settings, servers: Servers, tmp_path: Path, address: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    url, _ = address
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    signed_in = headers(demo, "ada")
+    servers.postgres.kill()
+
+    def line_of(**ids: str) -> dict[str, Any]:
+        """The one line about a request that could not be answered."""
+        refused = httpx.get(f"{url}/orders/", headers=signed_in | ids)
+        request_id = assert_problem(refused, 503)["request_id"]
+        lines = [line for line in (tmp_path / LOG).read_text().splitlines() if request_id in line]
+        assert len(lines) == 1
+        told: dict[str, Any] = json.loads(lines[0])
+        assert told["request_id"] == request_id
+        return told
+
+    known = line_of(traceparent=f"00-{trace_id}-b7ad6b7169203331-01", **{"x-request-id": "mine-1"})
+    assert (known["event"], known["request_id"], known["trace_id"]) == ("dependency_down", "mine-1", trace_id)
+    new = [line_of(traceparent=f"00-{trace_id}-0000000000000000-01")["trace_id"] for _ in range(2)]
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in new)
+    assert len({trace_id, *new}) == 3

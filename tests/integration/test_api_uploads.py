@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
@@ -144,11 +145,13 @@ async def test_the_same_idempotency_key_gives_the_same_upload_id(api: Api) -> No
     assert len(ids) == 4
 
 
-async def test_a_trace_is_passed_on(api: Api) -> None:
+async def test_a_trace_is_passed_on_and_one_that_is_malformed_replaced(api: Api) -> None:
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
-    await api("POST", "/sensors/data", "gateway", json=[reading()], headers={"traceparent": trace})
-    (message,) = uploaded(api)
-    assert dict(message.headers() or [])["traceparent"] == trace.encode()
+    for given in (trace, trace.upper()):
+        await api("POST", "/sensors/data", "gateway", json=[reading()], headers={"traceparent": given})
+    known, new = (dict(message.headers() or [])["traceparent"].decode() for message in uploaded(api))
+    assert known == trace
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", new)
 
 
 @pytest.mark.parametrize("user", ["ada", "vera", "paul"])
