@@ -20,6 +20,7 @@ from api.measures import Measured
 from api.open_files import allow_open_files
 from api.placing import Placing
 from api.problems import RESPONSES, Problem, add_problem_handlers
+from api.shared import shared_memory
 from api.tokens import Tokens
 from sensorhouse import logs
 from sensorhouse.beside import beside
@@ -66,15 +67,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             longest_queue=settings.order_queue,
             keys_kept_for=keys_kept_for,
         )
-        services = app.state.services = Services(settings, pool, publisher, tokens, open_lake(settings), rules, placing)
         try:
             with seldom_collected():
-                async with (
-                    dashboard.watching(settings, pool) as app.state.dashboard,
-                    beside(expire(pool, keys_kept_for=keys_kept_for)),
-                    beside(listen(settings.database_url, services.changed, missed=services.doubt_all)),
-                ):
-                    yield
+                async with shared_memory(settings.redis_url) as memory:
+                    services = app.state.services = Services(
+                        settings, pool, publisher, tokens, open_lake(settings), rules, placing, memory
+                    )
+                    async with (
+                        dashboard.watching(settings, pool) as app.state.dashboard,
+                        beside(expire(pool, keys_kept_for=keys_kept_for)),
+                        beside(listen(settings.database_url, services.changed, missed=services.doubt_all)),
+                    ):
+                        yield
         finally:
             await placing.close()
             await publisher.close()

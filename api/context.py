@@ -10,10 +10,12 @@ from uuid import UUID
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
+from pydantic import TypeAdapter
 
 from agent.policy import Policy
 from api.placing import Placing
 from api.remembered import Remembered
+from api.shared import SharedMemory
 from api.tokens import Tokens
 from sensorhouse.errors import Forbidden, Unauthenticated
 from sensorhouse.settings import Settings
@@ -45,19 +47,26 @@ class Services:
     lake: Lake
     policy: Policy
     placing: Placing
+    memory: SharedMemory | None = None
     hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     reading_lake: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
     def __post_init__(self) -> None:
+        memory = self.memory
         self.users: Remembered[UUID, User] = Remembered(
             self._find_user,
             fresh_s=lambda: USER_GOOD_FOR_S,
             stale_s=USER_GOOD_FOR_WHILE_DOWN_S,
             most=_USERS_REMEMBERED,
+            shared=memory.of("user", TypeAdapter(User)) if memory else None,
         )
-        self._sensor_types = Remembered(
-            self._find_sensor_types, fresh_s=lambda: SENSOR_TYPES_GOOD_FOR_S, stale_s=float("inf"), most=1
+        self._sensor_types: Remembered[str, frozenset[str]] = Remembered(
+            self._find_sensor_types,
+            fresh_s=lambda: SENSOR_TYPES_GOOD_FOR_S,
+            stale_s=float("inf"),
+            most=1,
+            shared=memory.of("sensor_types", TypeAdapter(frozenset[str])) if memory else None,
         )
 
     async def user(self, user_id: UUID) -> User:

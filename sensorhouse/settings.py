@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     )
     dagster_database: str = Field("dagster", description="Database, on the same server, of Dagster's own storage.")
 
+    redis_url: SecretStr | None = Field(
+        None, description="redis://user:password@host:port/database that the API's processes share; empty: none."
+    )
+
     lake_url: str | None = Field(None, description="s3://bucket/prefix or a folder for the Delta tables.")
     s3_endpoint: str | None = Field(None, description="URL of an S3 server other than AWS.")
     s3_region: str = Field("us-east-1", description="Region of the bucket.")

@@ -1,13 +1,16 @@
-"""The API and the demo's users, for tests that ask them."""
+"""The API and the demo's users, for tests that ask them, and a Redis for those that share."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from sensorhouse.settings import Settings
 from tests.api import Api, serving
+from tests.redis_server import redis_server
+from tests.servers import Server
 from warehouse.accounts import add_user, seed_demo
 
 
@@ -24,3 +27,10 @@ async def api(demo: Settings) -> AsyncIterator[Api]:
     """The API with the demo's users."""
     async with serving(demo) as api:
         yield api
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Server]:
+    """A Redis of the test's own."""
+    with redis_server(tmp_path) as server:
+        yield server
