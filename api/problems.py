@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from sensorhouse.errors import (
@@ -31,6 +32,7 @@ from sensorhouse.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = structlog.get_logger()
 
@@ -121,7 +123,7 @@ async def _invalid_request(request: Request, error: RequestValidationError) -> R
     if errors[0]["loc"] == ("body",) and "json" not in kind:
         return problem(request.scope, 415, "send application/json", title=UnsupportedType.title)
     problems = [_field_error(each) for each in errors]
-    places = dict.fromkeys(each.get("parameter") or each["pointer"] for each in problems)
+    places = dict.fromkeys(each.get("parameter", each.get("pointer", "")) for each in problems)
     return problem(request.scope, 422, f"mend {', '.join(places)}", title=Invalid.title, errors=problems)
 
 
@@ -149,4 +151,17 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     }
     detail = details.get(error.status_code, error.detail)
     title = TooLarge.title if error.status_code == TooLarge.status else None
-    return problem(request.scope, error.status_code, detail, title=title, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _methods(request.scope)
+    return problem(request.scope, error.status_code, detail, title=title, headers=headers)
+
+
+def _methods(scope: Scope) -> str:
+    """What works at this address: a route knows its own methods only, and an address may have several routes."""
+
+    def works(method: str) -> bool:
+        asked = {**scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in scope["app"].routes)
+
+    return ", ".join(filter(works, _METHODS))

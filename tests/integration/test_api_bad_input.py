@@ -238,6 +238,7 @@ async def compressed(api: Api, body: bytes, coding: str, kind: str = JSON) -> ht
     ("query", "parameter"),
     [
         ("sensor=probe-1", "sensor"),
+        ("=probe-1", ""),
         ("sensor_id=%00", "sensor_id"),
         ("start=20240101", "start"),
         ("start=2024-01-01T00:00:00", "start"),
@@ -258,13 +259,22 @@ async def test_a_cursor_that_was_made_up_is_refused(untouched: Api, path: str) -
     assert_problem(await untouched("GET", f"{path}?cursor=bm90IGEgY3Vyc29y", "vera"), 422)
 
 
-async def test_addresses_and_methods_that_are_not_there_say_so(untouched: Api) -> None:
+async def test_addresses_that_are_not_there_say_so(untouched: Api) -> None:
     assert_problem(await untouched("GET", "/nothing/here"), 404)
     assert_problem(await untouched("GET", "/orders/a/b/c", "ada"), 404)
     assert_problem(await untouched("GET", "/orders/%00", "ada"), 422)
-    response = await untouched("PATCH", "/orders/", "ada")
-    assert_problem(response, 405)
-    assert response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/orders/", "GET, POST"), ("/sensors/data", "GET, POST"), ("/orders/a/status", "PUT")]
+)
+async def test_a_method_that_is_not_there_is_answered_with_those_that_are(
+    untouched: Api, path: str, allowed: str
+) -> None:
+    for method in ("PATCH", "OPTIONS"):
+        response = await untouched(method, path, "ada")
+        assert_problem(response, 405)
+        assert response.headers["allow"] == allowed
 
 
 async def test_every_answer_has_an_id_and_the_security_headers(untouched: Api) -> None:
