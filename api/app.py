@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from agent import policy
-from api import auth, dashboard, docs, live, measures, orders, probes, receipts, sensors, uploads
+from api import auth, dashboard, docs, document, live, measures, orders, probes, receipts, sensors, uploads
 from api.admission import Admission
 from api.context import Services
 from api.envelope import Envelope
@@ -19,7 +19,7 @@ from api.garbage import seldom_collected
 from api.measures import Measured
 from api.open_files import allow_open_files
 from api.placing import Placing
-from api.problems import RESPONSES, Problem, add_problem_handlers
+from api.problems import RESPONSES, add_problem_handlers
 from api.shared import shared_memory
 from api.tokens import Tokens
 from sensorhouse import logs
@@ -41,10 +41,7 @@ needs.
 
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        # Named by every operation's responses, but returned by none, so FastAPI would not describe it.
-        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-        return document
+        return document.completed(super().openapi())
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -92,6 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=RESPONSES,
+        # What links name; each endpoint's function has a name of its own.
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
     app.add_middleware(Admission)

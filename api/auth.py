@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import AfterValidator, ConfigDict, Field
 
+from api import document
 from api.context import Reach, Services, SignedIn, one_of
 from api.fields import Email, Strict, Username, Word
 from sensorhouse.errors import TooMany, Unauthenticated
@@ -91,7 +92,7 @@ async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()], services:
     return Token(access_token=services.tokens.make(user.user_id), expires_in=services.tokens.good_for_s)
 
 
-@router.get("/me", openapi_extra={"x-demo-user": "ada"})
+@router.get("/me", responses=document.SIGNED_IN, openapi_extra={"x-demo-user": "ada"})
 async def me(user: SignedIn) -> User:
     """Who you are signed in as."""
     return user

@@ -34,6 +34,7 @@ KeyHeader = Annotated[
         min_length=1,
         max_length=255,
         description="Any text of your own, new for each request; send a repeat with the same.",
+        json_schema_extra={"pattern": "^[!-~]([ -~]*[!-~])?$"},
         examples=["5f3c1f0e-8a43-4f0c-9c0a-7f4c53a0b9f1"],
     ),
     AfterValidator(_name),

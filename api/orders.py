@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from api import cursors, links
+from api import cursors, document, links
 from api.context import Reach, one_of
 from api.fields import Cursor, Day, Notes, Quantity, Strict, Word
 from api.idempotency import KeyHeader, OptionalKeyHeader, fingerprint, respond
@@ -32,11 +32,15 @@ Approver = Annotated[User, Depends(one_of("approver"))]
 IfMatch = Annotated[
     str | None,
     Header(
+        alias="If-Match",
+        # RFC 9110, 13.1.1: * or a list of entity tags.
+        pattern=r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$',
         description="The order's ETag that the step is meant for, or *: 428 without, 412 if it is older.",
         json_schema_extra={"examples": ['"1"']},
     ),
 ]
 
+_PAGE: dict[str, Any] = {"headers": document.NEXT_PAGE_HEADER, "links": document.next_page("list_orders")}
 _POSITION: TypeAdapter[tuple[datetime, UUID]] = TypeAdapter(tuple[datetime, UUID])
 
 router = APIRouter(prefix="/orders", tags=["orders"])
@@ -89,7 +93,13 @@ class OrderQuery(Strict):
 
 
 @router.post("", status_code=201, include_in_schema=False, response_model=PlacedOrder)
-@router.post("/", status_code=201, response_model=PlacedOrder, openapi_extra={"x-demo-user": "ada"})
+@router.post(
+    "/",
+    status_code=201,
+    response_model=PlacedOrder,
+    responses=document.PLACED,
+    openapi_extra={"x-demo-user": "ada"},
+)
 async def place_order(wanted: Wanted, user: Buyer, services: Reach, idempotency_key: KeyHeader) -> Response:
     """Place an order. Policy decides at once: `accepted`, `pending_approval` or `rejected`, with the reason.
 
@@ -111,7 +121,7 @@ async def place_order(wanted: Wanted, user: Buyer, services: Reach, idempotency_
 
 
 @router.get("", include_in_schema=False, response_model=OrderPage)
-@router.get("/", response_model=OrderPage, openapi_extra={"x-demo-user": "ada"})
+@router.get("/", response_model=OrderPage, responses={200: _PAGE}, openapi_extra={"x-demo-user": "ada"})
 async def list_orders(
     request: Request, query: Annotated[OrderQuery, Query()], user: Reader, services: Reach
 ) -> Response:
@@ -136,7 +146,7 @@ async def list_orders(
     return Response(page_json(items, following), headers=headers, media_type="application/json")
 
 
-@router.get("/{order_id}", response_model=PlacedOrder, openapi_extra={"x-demo-user": "ada"})
+@router.get("/{order_id}", response_model=PlacedOrder, responses=document.ORDER, openapi_extra={"x-demo-user": "ada"})
 async def get_order(order_id: UUID, user: Reader, services: Reach) -> Response:
     """One order, with its version as ETag; another customer's is not found."""
     async with connected(services.pool) as connection:
@@ -152,7 +162,9 @@ async def get_history(order_id: UUID, user: Reader, services: Reach) -> list[Ord
         return await orders.history(connection, order_id)
 
 
-@router.put("/{order_id}/status", response_model=PlacedOrder, openapi_extra={"x-demo-user": "ada"})
+@router.put(
+    "/{order_id}/status", response_model=PlacedOrder, responses=document.MOVED, openapi_extra={"x-demo-user": "ada"}
+)
 async def move_order(
     order_id: UUID,
     wanted: Move,
@@ -170,7 +182,9 @@ async def move_order(
     return await moved(services, step, user, _theirs)
 
 
-@router.post("/{order_id}/approve", response_model=PlacedOrder, openapi_extra={"x-demo-user": "paul"})
+@router.post(
+    "/{order_id}/approve", response_model=PlacedOrder, responses=document.MOVED, openapi_extra={"x-demo-user": "paul"}
+)
 async def approve_order(
     order_id: UUID,
     user: Approver,
@@ -185,7 +199,9 @@ async def approve_order(
     return await moved(services, step, user, _theirs)
 
 
-@router.post("/{order_id}/reject", response_model=PlacedOrder, openapi_extra={"x-demo-user": "paul"})
+@router.post(
+    "/{order_id}/reject", response_model=PlacedOrder, responses=document.MOVED, openapi_extra={"x-demo-user": "paul"}
+)
 async def reject_order(
     order_id: UUID,
     user: Approver,

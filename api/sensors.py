@@ -10,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
-from api import cursors, history, links, media_types
+from api import cursors, document, history, links, media_types
 from api.context import Reach, signed_in
 from api.fields import Cursor, Instant, Strict, Word
 from api.problems import problem
@@ -116,7 +116,8 @@ tmp-0001,temperature,temperature,2026-01-15T08:30:00.000000Z,71.3,F,,,2026-01-15
 """
 _ANSWERS = {
     "description": "The page, in the form that `Accept` chose.",
-    "headers": {"Link": {"description": "The next page, while there is one.", "schema": {"type": "string"}}},
+    "headers": document.NEXT_PAGE_HEADER,
+    "links": document.next_page("list_readings"),
     "content": {
         JSON: {"example": {"items": [_READING], "next": None}},
         NDJSON: {"schema": {"type": "string"}, "example": orjson.dumps(_READING).decode() + "\n"},
@@ -207,7 +208,12 @@ async def list_readings(request: Request, query: Annotated[ReadingQuery, Query()
     return Response(content, headers=headers, media_type=media_type)
 
 
-@router.get("/anomalies", response_model=AnomalyPage, openapi_extra={"x-demo-user": "vera"})
+@router.get(
+    "/anomalies",
+    response_model=AnomalyPage,
+    responses={200: {"links": document.next_page("list_anomalies")}},
+    openapi_extra={"x-demo-user": "vera"},
+)
 async def list_anomalies(query: Annotated[AnomalyQuery, Query()], services: Reach) -> Response:
     """Anomalies, newest first."""
     after = cursors.read(query.cursor, _POSITION)
@@ -225,7 +231,12 @@ async def count_anomalies(query: Annotated[TypeQuery, Query()], services: Reach)
     return AnomalyCount(count=sum(by_type.values()), by_type=by_type)
 
 
-@router.get("/stats", response_model=StatisticsPage, openapi_extra={"x-demo-user": "vera"})
+@router.get(
+    "/stats",
+    response_model=StatisticsPage,
+    responses={200: {"links": document.next_page("statistics")}},
+    openapi_extra={"x-demo-user": "vera"},
+)
 async def statistics(query: Annotated[StatisticsQuery, Query()], services: Reach) -> Response:
     """Count, mean, min, max, standard deviation and last value per sensor and metric."""
     after = cursors.read(query.cursor, _SENSOR)

@@ -13,7 +13,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 
-from api import measures
+from api import document, measures
 from api.context import Reach, one_of
 from api.problems import problem
 from sensorhouse.errors import Invalid, TooLarge, UnsupportedCoding
@@ -75,24 +75,35 @@ _BODY = {
     "required": True,
     "content": {
         JSON: {
-            "schema": {"type": "object", "properties": {"readings": {"type": "array", "items": {"type": "object"}}}},
+            # Each reading is judged alone, so that one that is not as it should be does not make the body wrong.
+            "schema": {
+                "type": "object",
+                "properties": {"readings": {"type": "array", "minItems": 1, "items": {"type": "object"}}},
+                "required": ["readings"],
+            },
             "example": {"readings": [_READING, {**_READING, "event_time": "2026-01-15T08:31:00Z", "quality": 1}]},
         },
-        NDJSON: {"schema": {"type": "string"}, "example": orjson.dumps(_READING).decode()},
+        NDJSON: {
+            "schema": {"type": "string", "description": f"A reading a line, each `{orjson.dumps(_READING).decode()}`."}
+        },
         ARROW: {"schema": {"type": "string", "format": "binary"}},
     },
 }
 
 
 @router.post(
-    "/data", status_code=202, response_model=Accepted, openapi_extra={"requestBody": _BODY, "x-demo-user": "gateway"}
+    "/data",
+    status_code=202,
+    response_model=Accepted,
+    responses=document.UPLOADED,
+    openapi_extra={"requestBody": _BODY, "x-demo-user": "gateway"},
 )
 async def upload(
     request: Request,
     user: Sender,
     services: Reach,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-    content_encoding: Annotated[str, Header(max_length=255, description="gzip or zstd.")] = "",
+    content_encoding: Annotated[str, Header(json_schema_extra={"enum": ["identity", *CODINGS]})] = "identity",
 ) -> Response:
     """Take readings: 202 once Kafka has the good ones on every replica, with the others named in `rejected`.
 

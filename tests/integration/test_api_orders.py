@@ -185,7 +185,8 @@ async def test_a_move_meant_for_an_older_version_is_refused(api: Api) -> None:
     order = await placed(api)
     first = await moved(api, order, "routed", "olivia", headers={"if-match": '"1"'})
     assert first.status_code == 200
-    assert_problem(await moved(api, order, "cancelled", "olivia", headers={"if-match": '"1"'}), 412)
+    for older in ('"1"', 'W/"2"', '""'):
+        assert_problem(await moved(api, order, "cancelled", "olivia", headers={"if-match": older}), 412)
     assert (await moved(api, order, "cancelled", "olivia", headers={"if-match": '"1", "2"'})).status_code == 200
 
 
@@ -195,6 +196,13 @@ async def test_a_move_that_names_no_version_is_refused(api: Api) -> None:
     assert '"1"' in problem["detail"]
     for verdict in ("approve", "reject"):
         assert_problem(await api("POST", f"/orders/{order['order_id']}/{verdict}", "paul"), 428)
+
+
+@pytest.mark.parametrize("given", ["1", "", '"1', '"1" "2"', "latest"])
+async def test_a_version_that_is_no_entity_tag_is_refused(api: Api, given: str) -> None:
+    order = await placed(api)
+    problem = assert_problem(await moved(api, order, "cancelled", "ada", headers={"if-match": given}), 422)
+    assert [error["parameter"] for error in problem["errors"]] == ["If-Match"]
 
 
 @pytest.mark.parametrize(("verdict", "status"), [("approve", "accepted"), ("reject", "rejected")])
