@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test faults check unit fuzz format browser faketime redis pictures reset clean
+.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,6 +42,9 @@ check: setup ## lint, format, types, layers, unit tests
 
 unit: setup ## unit tests only
 	$(BIN)/pytest tests/unit
+
+explore: setup ## generated requests for half an hour: against the API's own document, as everybody
+	$(BIN)/pytest tests/integration/test_api_schema.py -m '' $(PYTEST)
 
 fuzz: setup ## a million hostile messages through the codecs, in processes that may die (CASES, SEED)
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),1000000) $(if $(SEED),--seed $(SEED))

@@ -1,9 +1,12 @@
-"""The API in a test: the real app on real servers, without a socket in between."""
+"""The API in a test: the real app on real servers, without a socket in between or behind its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +15,8 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.tokens import Tokens
-from sensorhouse.settings import Settings
+from infra.local import ports, services
+from sensorhouse.settings import Settings, inherited_environment
 from warehouse.database import connect
 
 PROBLEM = "application/problem+json"
@@ -62,6 +66,44 @@ async def serving(settings: Settings) -> AsyncIterator[Api]:
         httpx.AsyncClient(transport=transport, base_url="http://api", timeout=30) as client,
     ):
         yield Api(app, client, settings)
+
+
+@contextmanager
+def served(
+    settings: Settings, *, under: Sequence[str] = (), log: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app behind its real server, as the stack starts it: its address and the server's process.
+
+    It is started `under` another program, and what it logs goes to `log`, if one is named.
+    """
+    (port,) = ports.free(1)
+    command = services.api(settings.model_copy(update={"api_port": port})).command
+    assert command
+    words = [*under, *(str(word) for word in command())]
+    with log.open("wb") if log else nullcontext() as errors:
+        process = subprocess.Popen(words, env=inherited_environment() | settings.as_environment(), stderr=errors)
+    url = f"http://127.0.0.1:{port}"
+    give_up_at = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"{url}/readyz").raise_for_status()
+            break
+        except httpx.HTTPError:
+            assert time.monotonic() < give_up_at
+            assert process.poll() is None
+            time.sleep(0.05)
+    yield url, process
+    # Not killed: its worker, a process of its own, would live on.
+    process.terminate()
+    process.wait(20)
+
+
+def token(settings: Settings, user: str) -> str:
+    """A token of one of the demo's users."""
+    with connect(settings.database_url) as connection:
+        row = connection.execute("select user_id from users where username = %s", [user]).fetchone()
+    assert row
+    return Tokens(settings).make(row[0])
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:

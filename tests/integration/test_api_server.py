@@ -19,13 +19,11 @@ import orjson
 import polars as pl
 import pytest
 
-from api.tokens import Tokens
 from bench import connections, order_api, order_load, vegeta
 from bench.order_api import Served
 from bench.vegeta import Load
-from infra.local import services
-from sensorhouse.settings import Settings, inherited_environment
-from tests.api import assert_problem
+from sensorhouse.settings import Settings
+from tests.api import assert_problem, served, token
 from tests.readings import reading
 from tests.servers import Servers
 from warehouse.database import connect
@@ -37,37 +35,14 @@ LOG = "api.log"
 
 @pytest.fixture
 def address(demo: Settings, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = services.api(demo.model_copy(update={"api_port": port})).command
-    assert command
     connections.allow(CROWD)
     # Started as a shell does it, whose own limit is lower than the system's.
-    words = ["prlimit", "--nofile=256:", *(str(word) for word in command())]
-    with (tmp_path / LOG).open("wb") as log:
-        process = subprocess.Popen(words, env=inherited_environment() | demo.as_environment(), stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    give_up_at = time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(f"{url}/readyz").raise_for_status()
-            break
-        except httpx.HTTPError:
-            assert time.monotonic() < give_up_at
-            assert process.poll() is None
-            time.sleep(0.05)
-    yield url, process
-    # Not killed: its worker, a process of its own, would live on.
-    process.terminate()
-    process.wait(20)
+    with served(demo, under=("prlimit", "--nofile=256:"), log=tmp_path / LOG) as address:
+        yield address
 
 
 def headers(settings: Settings, user: str) -> dict[str, str]:
-    with connect(settings.database_url) as connection:
-        row = connection.execute("select user_id from users where username = %s", [user]).fetchone()
-    assert row
-    return {"authorization": f"Bearer {Tokens(settings).make(row[0])}", "content-type": "application/json"}
+    return {"authorization": f"Bearer {token(settings, user)}", "content-type": "application/json"}
 
 
 def test_a_crowd_that_only_stays_connected_keeps_nobody_out(address: tuple[str, subprocess.Popen[bytes]]) -> None:
