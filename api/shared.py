@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ANSWER_WITHIN_S = 0.2
 # A Redis that did not answer is left alone for this long; meanwhile everybody asks Postgres.
 AGAIN_AFTER_S = 5.0
-# While so many wait for Redis, the next ones ask Postgres.
-_MOST_AT_ONCE = 64
+# While so many wait for Redis, the next ones ask Postgres. Each waits on a connection of its own.
+_MOST_AT_ONCE = 16
 _PREFIX = "sensorhouse:remembered:"
 _GENERATION = f"{_PREFIX}generation"
 
@@ -66,8 +66,8 @@ class SharedMemory:
             retry=Retry(NoBackoff(), 0),
         )
         self._asking, self._is_away, self._quiet_until = 0, False, 0.0
-        # Changes that were heard of, and how many of those Redis' generation is newer than. What was missed before
-        # this process began counts as one.
+        # Reasons for doubt, and how many of those Redis' generation is newer than. What was missed before this process
+        # began is one.
         self._heard, self._told = 1, 0
         self._doubted = asyncio.Event()
 
@@ -134,8 +134,10 @@ class SharedMemory:
                 answers: list[Any] = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             if not self._is_away:
-                log.warning("redis_away", error=repr(error))
+                log.warning("redis_away", error=f"{type(error).__name__}: {error}")
             self._is_away, self._quiet_until = True, time.monotonic() + AGAIN_AFTER_S
+            # It may come back as another, or as it once was.
+            self._heard += 1
             return None
         finally:
             self._asking -= 1
@@ -157,27 +159,30 @@ class Shared(Generic[Name, Value]):
         """The value and how many seconds old it is: another process's, or loaded and given to the others."""
         key, began = f"{_PREFIX}{self._kind}:{name}", time.monotonic()
         looked = await self._memory.look(key)
-        if looked and (found := self._read(looked)):
+        if looked and (found := self._read(key, looked)):
             return found[0], max(0.0, good_for_s - looked.good_for_ms / 1000)
         value = await load(name)
         left_s = good_for_s - (time.monotonic() - began)
         if looked and left_s > 0:
-            text = {"generation": looked.generation, "value": orjson.Fragment(self._form.dump_json(value))}
-            await self._memory.keep(key, orjson.dumps(text), good_for_ms=max(1, int(left_s * 1000)))
+            kept = {"key": key, "generation": looked.generation, "value": orjson.Fragment(self._form.dump_json(value))}
+            await self._memory.keep(key, orjson.dumps(kept), good_for_ms=max(1, int(left_s * 1000)))
         return value, 0.0
 
     def doubt(self) -> None:
         """Some value has changed, or any may have."""
         self._memory.doubt()
 
-    def _read(self, looked: Looked) -> tuple[Value] | None:
+    def _read(self, key: str, looked: Looked) -> tuple[Value] | None:
         """The value of this generation; None for any other, and for what is no such value at all."""
         # Without an end (-1) nobody here wrote it.
         if not isinstance(looked.text, bytes) or looked.good_for_ms <= 0:
             return None
         try:
             kept = orjson.loads(looked.text)
-            return (self._form.validate_python(kept["value"]),) if kept["generation"] == looked.generation else None
+            # The key too: an answer to somebody else's question must not make one user another.
+            if (kept["key"], kept["generation"]) != (key, looked.generation):
+                return None
+            return (self._form.validate_python(kept["value"]),)
         except (ValueError, TypeError, LookupError):
             return None
 
