@@ -43,8 +43,8 @@ check: setup ## lint, format, types, layers, unit tests
 unit: setup ## unit tests only
 	$(BIN)/pytest tests/unit
 
-explore: setup ## generated requests for half an hour: against the API's own document, as everybody
-	$(BIN)/pytest tests/integration/test_api_schema.py -m '' $(PYTEST)
+explore: setup ## generated requests for half an hour: against the API's own document as everybody, and orders moved at random
+	$(BIN)/pytest tests/integration/test_api_schema.py tests/integration/test_order_sequences.py -m '' $(PYTEST)
 
 fuzz: setup ## a million hostile messages through the codecs, in processes that may die (CASES, SEED)
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),1000000) $(if $(SEED),--seed $(SEED))
