@@ -21,7 +21,7 @@ from sensorhouse.settings import Settings
 
 STORAGE_URL = "DAGSTER_STORAGE_URL"
 # Runs are started all the time, and take the processor for seconds: who orders or uploads meanwhile goes first.
-BEHIND = ("nice", "-n", "5")
+BEHIND = 5
 # Daemons that must have reported since the start; the others may have nothing to do.
 DAEMONS = {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"}
 
@@ -64,8 +64,7 @@ def _code_server(settings: Settings, location: Location) -> Part:
     options = ["-m", location.module, "-p", port, "--host", "127.0.0.1", "--location-name", location.name]
     return Part(
         name=location.server,
-        # The runs inherit it.
-        command=lambda: [*BEHIND, *_command("dagster", "api", "grpc", *options)],
+        command=lambda: _command("dagster", "api", "grpc", *options),
         is_ready=lambda _: _serves(port),
         environment=lambda: _environment(settings),
         address=f"127.0.0.1:{port}",
@@ -73,6 +72,8 @@ def _code_server(settings: Settings, location: Location) -> Part:
         prepare=lambda: prepare(settings),
         # Runs: a drain goes on, and holds its lock, while the code server is started again.
         children_go_on=True,
+        # The runs inherit it.
+        niceness=BEHIND,
         stop_within_s=1.5,
     )
 
@@ -98,10 +99,11 @@ def daemon(settings: Settings) -> Part:
     quiet = ["--log-level", "warning", "--log-format", "json"]
     return Part(
         name="daemon",
-        command=lambda: [*BEHIND, *_command("dagster-daemon", "run", "-w", _workspace(settings), *quiet)],
+        command=lambda: _command("dagster-daemon", "run", "-w", _workspace(settings), *quiet),
         is_ready=lambda since: reported(url(settings), since) >= DAEMONS,
         environment=lambda: _environment(settings),
         address="(no port)",
+        niceness=BEHIND,
         stop_within_s=2.5,
     )
 

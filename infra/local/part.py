@@ -25,7 +25,8 @@ class Part:
     """One process of the stack, or a server that a setting points at: that has no command.
 
     `is_ready` asks the running part, answers within seconds, and is told when the part was started (seconds since
-    1970); `prepare` is called before every start. `children_go_on` when what it started may outlive its crash.
+    1970); `prepare` is called before every start. `children_go_on` when what it started may outlive its crash. Of a busy
+    processor, a part with `niceness` gets less than one without.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Part:
     owner: Callable[[], Owner | None] = field(default=lambda: None)
     folder: Path = places.CHECKOUT
     children_go_on: bool = False
+    niceness: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_s: float = 90.0
     stop_within_s: float = 4.0

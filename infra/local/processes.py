@@ -47,6 +47,7 @@ def start(
     folder: Path,
     owner: Owner | None = None,
     dies_with_us: signal.Signals = signal.SIGTERM,
+    niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, its output appended to `log`.
 
@@ -59,6 +60,8 @@ def start(
         _libc.prctl(PR_SET_PDEATHSIG, dies_with_us)
         if os.getppid() != ours:
             os._exit(1)
+        if niceness:
+            _stand_behind(niceness)
 
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -74,6 +77,16 @@ def start(
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,
         )
+
+
+def _stand_behind(niceness: int) -> None:
+    """Give this process's session less of a busy processor."""
+    os.nice(niceness)
+    # Linux shares the processor among sessions first, and a nice process then only stands behind others of its own.
+    with suppress(OSError):
+        group = os.open("/proc/self/autogroup", os.O_WRONLY)
+        os.write(group, str(niceness).encode())
+        os.close(group)
 
 
 def run(command: Command, *, environment: Mapping[str, str], folder: Path, owner: Owner | None = None) -> str:

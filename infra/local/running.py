@@ -29,6 +29,7 @@ def launch(part: Part, log: Path, *, dies_with_us: signal.Signals | None = None)
         folder=part.folder,
         owner=part.owner(),
         dies_with_us=dies_with_us or part.stop_signal,
+        niceness=part.niceness,
     )
 
 

@@ -165,3 +165,14 @@ def test_what_must_be_put_right_is_one_line_and_status_2(
     monkeypatch.chdir(places.CHECKOUT)
     assert cli.main(["logs", "nobody"]) == 2
     assert capsys.readouterr().err.startswith("sensorhouse: no log of nobody")
+
+
+def test_a_part_that_stands_behind_others_says_so_to_the_kernel(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    ask = "import os, pathlib; print(os.nice(0), pathlib.Path('/proc/self/autogroup').read_text())"
+    process = processes.start([sys.executable, "-c", ask], log=log, environment={}, folder=tmp_path, niceness=5)
+    assert process.wait(20) == 0
+    niceness, _, group = log.read_text().partition(" ")
+    assert niceness == "5"
+    # A kernel without such groups has nothing to say.
+    assert not group.strip() or group.strip().endswith("nice 5")
