@@ -25,8 +25,8 @@ class Part:
     """One process of the stack, or a server that a setting points at: that has no command.
 
     `is_ready` asks the running part, answers within seconds, and is told when the part was started (seconds since
-    1970); `prepare` is called before every start. `children_go_on` when what it started may outlive its crash. Of a busy
-    processor, a part with `niceness` gets less than one without.
+    1970); `prepare` is called before every start. `children_go_on` when what it started may outlive its crash. A part
+    with `niceness` gets less of a busy processor than one without.
     """
 
     name: str
