@@ -8,6 +8,7 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from assets import dead_letter_report
 from assets.resources import House
+from assets.watching import watch_readings
 from sensorhouse.errors import Fenced, TopicRecreated
 from sensors_io.balance import Balance
 from sensors_io.drain import Share, drain
@@ -56,7 +57,7 @@ class DrainConfig(dg.Config):
 def feed_named(name: str, house: House) -> Feed:
     """The feed, by its name in Dagster."""
     with connect(house.settings.database_url) as connection:
-        return feeds(house.settings, sensor_types=staged.sensor_types(connection))[name]
+        return feeds(house.settings, sensor_types=staged.sensor_types(connection), watcher=watch_readings)[name]
 
 
 def _raw(name: str, topic: dg.AssetSpec, description: str) -> dg.AssetsDefinition:

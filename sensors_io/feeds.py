@@ -16,6 +16,7 @@ from sensors_io.slices import Slice
 from warehouse.batches import DEAD_LETTER, POSITION, Batch
 from warehouse.load import Store
 from warehouse.stores import OrderEventStore, ReadingStore
+from warehouse.watching import Watcher
 
 Decode = Callable[[Slice], Batch]
 """A slice, or a part of one, to rows and dead letters without checksums."""
@@ -62,8 +63,8 @@ def orders_feed(settings: Settings) -> Feed:
     )
 
 
-def readings_feed(settings: Settings, *, sensor_types: Collection[str]) -> Feed:
-    """Readings, many a message, in any of the three content types."""
+def readings_feed(settings: Settings, *, sensor_types: Collection[str], watcher: Watcher | None = None) -> Feed:
+    """Readings, many a message, in any of the three content types; watched by `watcher` as they are stored."""
     decoder = ReadingDecoder(sensor_types, hot_days=settings.hot_days)
     return Feed(
         "readings",
@@ -73,12 +74,12 @@ def readings_feed(settings: Settings, *, sensor_types: Collection[str]) -> Feed:
         "raw_readings",
         RAW_READINGS_SCHEMA,
         "reading_chunks",
-        ReadingStore(),
+        ReadingStore(watcher),
         reading_checksums,
     )
 
 
-def feeds(settings: Settings, *, sensor_types: Collection[str]) -> dict[str, Feed]:
+def feeds(settings: Settings, *, sensor_types: Collection[str], watcher: Watcher | None = None) -> dict[str, Feed]:
     """Every topic that is drained, by its name in Dagster."""
-    declared = (orders_feed(settings), readings_feed(settings, sensor_types=sensor_types))
+    declared = (orders_feed(settings), readings_feed(settings, sensor_types=sensor_types, watcher=watcher))
     return {feed.name: feed for feed in declared}

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from assets.watching import watch_readings
 from sensorhouse.settings import Settings
 from sensors_io import kafka
 from sensors_io.feeds import Feed, orders_feed, readings_feed
@@ -79,8 +80,8 @@ def hash_of(sensor_id: str) -> int:
 
 
 def readings_of(settings: Settings) -> Feed:
-    """The readings feed with the catalogue's sensor types."""
-    return readings_feed(settings, sensor_types=SENSOR_TYPES)
+    """The readings feed with the catalogue's sensor types, watched as in a run."""
+    return readings_feed(settings, sensor_types=SENSOR_TYPES, watcher=watch_readings)
 
 
 def feeds(settings: Settings) -> dict[str, Feed]:

@@ -52,6 +52,10 @@ create temp table if not exists incoming_series (
 ) on commit delete rows;
 create temp table if not exists incoming_keys (
     day date, sensor_type text, topic_id text, partition integer, end_offset bigint
+) on commit delete rows;
+create temp table if not exists incoming_incidents (
+    series_id bigint, is_new boolean, kind text, started_at timestamptz, peak_at timestamptz, ended_at timestamptz,
+    readings integer, peak_score double precision, peak_value double precision
 ) on commit delete rows
 """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from warehouse.batches import Batch
+from warehouse.batches import Batch, Range
 from warehouse.load import Cursor, ingest
+from warehouse.watching import WATCHED, Watcher, watch
 
 _ORDER_EVENT = (
     *("partition", "offset", "event_id", "order_id", "version", "type", "status", "customer_id", "sku"),
@@ -37,37 +39,53 @@ class Chunks:
     """A batch's readings as chunks, the series that they are of, and the partition keys that the whole batch touches.
 
     `chunks` and `series` have `series`, the series' number within the batch; `series` has SERIES as well. `keys` are
-    by topic partition, with the offset that it is touched up to.
+    by topic partition, with the offset that it is touched up to. `log` are the readings themselves, in log order within
+    a partition, for whoever watches.
     """
 
+    topic_id: str
+    ranges: Mapping[int, Range]
     chunks: pl.DataFrame
     series: pl.DataFrame
     keys: pl.DataFrame
+    log: pl.DataFrame
 
 
 class ReadingStore:
-    """Stores readings as chunks: one row per series, event day and partition, with arrays in step."""
+    """Stores readings as chunks: one row per series, event day and partition, with arrays in step.
 
-    def __init__(self) -> None:
+    With a `watcher`, each slice is watched in the transaction that stores it.
+    """
+
+    def __init__(self, watcher: Watcher | None = None) -> None:
         self._known = _KNOWN.to_frame()
+        self._watcher = watcher
 
     def prepare(self, batch: Batch) -> Chunks:
         """The chunks of what is not cold."""
         rows = batch.rows.with_columns(day=pl.col("event_time").dt.date())
         hot = rows.filter(~pl.col("is_cold")) if rows.get_column("is_cold").any() else rows
         return Chunks(
+            topic_id=batch.topic_id,
+            ranges=batch.ranges,
             chunks=_chunks(hot, batch.topic_id),
             series=hot.select("series", *SERIES).unique("series"),
             keys=_keys(batch, rows),
+            log=hot.select("partition", "series", "event_time", "value"),
         )
 
     def write(self, cursor: Cursor, rows: Chunks) -> None:
-        """Write the chunks, and record the keys."""
+        """Write the chunks, record the keys, and let the watcher see the readings."""
+        numbers = self._numbered(cursor, rows.series)
         if rows.chunks.height:
-            numbered = rows.chunks.join(self._numbered(cursor, rows.series), on="series", how="left").drop("series")
+            numbered = rows.chunks.join(numbers, on="series", how="left").drop("series")
             ingest(cursor, "reading_chunks", numbered)
         if rows.keys.height:
             _touch(cursor, rows.keys)
+        if self._watcher:
+            log = rows.log.join(numbers, on="series", how="left", maintain_order="left")
+            readings = log.select("partition", *(pl.col(name).cast(kind) for name, kind in WATCHED.items()))
+            watch(cursor, self._watcher, rows.topic_id, rows.ranges, readings)
 
     def _numbered(self, cursor: Cursor, series: pl.DataFrame) -> pl.DataFrame:
         """Per series, its `series_id`; those that are new get one."""

@@ -16,13 +16,17 @@ from sensors_io.lake import open_lake
 from tests.faults.workload import Sendings
 from tests.readings import lake_rows, readings_of, warehouse_rows
 from tests.waiting import wait_until
+from tests.watched import forgotten
 
 Position = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Counts of one test, over both sinks; all but the first are 0 when nothing was lost and nothing added."""
+    """Counts of one test, over both sinks; all but the first are 0 when nothing was lost and nothing added.
+
+    `forgotten` are partitions whose online detector skipped a reading, or saw one twice.
+    """
 
     acknowledged: int
     lost: int
@@ -30,12 +34,13 @@ class Verdict:
     never_sent: int
     apart: int
     dead_letters_wrong: int
+    forgotten: int
     differences: dict[str, object]
 
     @property
     def is_good(self) -> bool:
         """Whether every acknowledged reading is there once, in both sinks, and nothing else is."""
-        wrong = (self.lost, self.doubled, self.never_sent, self.apart, self.dead_letters_wrong)
+        wrong = (self.lost, self.doubled, self.never_sent, self.apart, self.dead_letters_wrong, self.forgotten)
         return self.acknowledged > 0 and not any(wrong) and not self.differences
 
 
@@ -66,6 +71,7 @@ def verify(settings: Settings, sendings: Sendings) -> Verdict:
         never_sent=_never_sent(sent, unknown, lake) + _never_sent(sent, unknown, warehouse),
         apart=_difference(lake, warehouse) + _difference(dead_lake, dead_warehouse),
         dead_letters_wrong=_wrong(sendings, dead_lake) + _wrong(sendings, dead_warehouse),
+        forgotten=forgotten(settings),
         differences=dict(counted.differences),
     )
 
