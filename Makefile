@@ -73,6 +73,10 @@ bench-ingest: setup ## how fast readings come in, beside other ways to do it (BE
 bench-orders: setup ## how many orders a second the API takes, and that none is lost (BENCH="--quick": a minute; --help: the rest)
 	@$(BIN)/python -m bench.orders $(BENCH)
 
+.PHONY: bench-anomalies
+bench-anomalies: setup ## how well the detectors find what is labelled (BENCH="--tsb DIR --nab DIR"; --help: what they hold)
+	@$(BIN)/python -m bench.anomalies $(BENCH)
+
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data
 

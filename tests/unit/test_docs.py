@@ -69,6 +69,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
+        "docs/anomalies.md",
         "docs/performance.md",
         "docs/policy.md",
         "docs/performance-orders.md",
