@@ -27,13 +27,16 @@ STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server", "marts
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
     """The whole stack, first stage first."""
+    first, *others = dagster.code_servers(settings)
     return (
         Stage((postgres.part(settings), kafka.part(settings))),
         Stage(
-            (*dagster.code_servers(settings), services.api(settings), services.relay(settings)),
+            (first, services.api(settings), services.relay(settings)),
             prepare=lambda: prepare(settings),
             what="databases and topics",
         ),
+        # Whoever asks Dagster's storage first makes its tables; two who do so at once fail.
+        Stage(tuple(others)),
         Stage((dagster.webserver(settings), dagster.daemon(settings))),
     )
 
