@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.tokens import Tokens
 from infra.local import ports, services
-from sensorhouse.settings import Settings, inherited_environment
+from sensorhouse.settings import Settings
+from tests.servers import Server
 from warehouse.database import connect
 
 PROBLEM = "application/problem+json"
@@ -76,26 +77,17 @@ def served(
 
     It is started `under` another program, and what it logs goes to `log`, if one is named.
     """
-    (port,) = ports.free(1)
-    command = services.api(settings.model_copy(update={"api_port": port})).command
+    elsewhere = settings.model_copy(update={"api_port": ports.free(1)[0]})
+    part = services.api(elsewhere)
+    command = part.command
     assert command
-    words = [*under, *(str(word) for word in command())]
-    with log.open("wb") if log else nullcontext() as errors:
-        process = subprocess.Popen(words, env=inherited_environment() | settings.as_environment(), stderr=errors)
-    url = f"http://127.0.0.1:{port}"
-    give_up_at = time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(f"{url}/readyz").raise_for_status()
-            break
-        except httpx.HTTPError:
-            assert time.monotonic() < give_up_at
-            assert process.poll() is None
-            time.sleep(0.05)
-    yield url, process
-    # Not killed: its worker, a process of its own, would live on.
-    process.terminate()
-    process.wait(20)
+    server = Server(replace(part, command=lambda: [*under, *command()]), log or settings.state_dir / "api.log")
+    try:
+        server.start()
+        assert server.process
+        yield services.url(elsewhere), server.process
+    finally:
+        server.stop()
 
 
 def token(settings: Settings, user: str) -> str:

@@ -1,4 +1,4 @@
-"""The online detector's pass over readings in log order, compiled; importing this costs a second, for numba."""
+"""The online detector's pass over readings in log order, compiled; importing this costs half a second, for numba."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def keep_killing(server: Server, times: int, load: Future[pl.DataFrame]) -> None
     """Kill it and start it again, with a little time to work in between; all of it while the load is on."""
     dice = random.Random(server.part.name)
     for _ in range(times):
-        time.sleep(dice.uniform(2.0, 5.0))
+        time.sleep(dice.uniform(2.0, 5.0))  # Part of the fault: at which moment it strikes.
         kill_with_children(server)
         server.start()
         assert not load.done(), "the load ended before the last kill"
