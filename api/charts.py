@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 from api.words import unit
@@ -38,7 +39,7 @@ def rates_figure(rates: Sequence[Rate]) -> Figure:
 
 
 def curve_figure(episode: Episode, curve: Curve) -> Figure:
-    """A sensor's values around an episode, its anomalous readings marked."""
+    """A sensor's values around an episode, the abnormal ones marked."""
     hover = f"%{{x|%d %b %H:%M}}<br><b>%{{y:.1f}}</b> {unit(episode.unit)}"
     measured = {
         "type": "scatter",
@@ -49,21 +50,22 @@ def curve_figure(episode: Episode, curve: Curve) -> Figure:
         "line": {"color": LINE, "width": 1.6},
         "hovertemplate": f"{hover}<extra></extra>",
     }
+    inside = [episode.started_at <= at <= episode.ended_at for at in curve.times]
     anomalous = {
         "type": "scatter",
         "mode": "markers",
-        "name": "anomalous",
-        "x": curve.anomaly_times,
-        "y": curve.anomaly_values,
-        "marker": {"color": ANOMALY, "size": 7, "symbol": "diamond"},
-        "hovertemplate": f"{hover}, anomalous<extra></extra>",
+        "name": "abnormal",
+        "x": list(compress(curve.times, inside)),
+        "y": list(compress(curve.values, inside)),
+        "marker": {"color": ANOMALY, "size": 6, "symbol": "diamond"},
+        "hovertemplate": f"{hover}, abnormal<extra></extra>",
     }
     span = {
         "type": "rect",
         "xref": "x",
         "yref": "paper",
-        "x0": episode.start,
-        "x1": episode.end,
+        "x0": episode.started_at,
+        "x1": episode.ended_at,
         "y0": 0,
         "y1": 1,
         "fillcolor": SPAN,

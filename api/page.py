@@ -12,7 +12,7 @@ from api.charts import empty_figure
 from api.dashboard import Health
 from api.health import Part
 from api.tiles import tiles
-from api.words import plural, unit
+from api.words import unit
 from warehouse.episodes import Episode
 from warehouse.metrics import RATE_MINUTES
 
@@ -34,6 +34,18 @@ STATUSES = (
     "expired",
     "cancelled",
 )
+# As an operator says it.
+KINDS = {
+    "spike": "spike",
+    "shift": "shift",
+    "drift": "drift",
+    "stuck": "stuck",
+    "drop_out": "silent",
+    "noise": "noise",
+    "shape": "unusual shape",
+    "out_of_spec": "out of spec",
+}
+TIERS = {"online": "as noticed", "batch": "judged in depth"}
 _CHART: Any = {"displayModeBar": False}
 _ABBREVIATED = {"api": "API"}
 _HIDDEN: dict[str, Any] = {"aria-hidden": "true"}
@@ -75,7 +87,7 @@ def layout(*, dagster_url: str, signed_in: bool) -> html.Div:
                             _card(
                                 "Sensor curve",
                                 html.Span(id="curve-title"),
-                                _graph("curve", "Line chart of the sensor's values, anomalous readings marked"),
+                                _graph("curve", "Line chart of the sensor's values, the abnormal time marked"),
                             ),
                         ],
                         className="row swapped",
@@ -122,7 +134,7 @@ def episode_options(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
 
 def key(episode: Episode) -> str:
     """What names an episode in the page."""
-    return f"{episode.sensor_id}|{episode.metric}|{episode.start.isoformat()}"
+    return str(episode.episode_id)
 
 
 def find(episodes: Sequence[Episode], chosen: str | None) -> Episode | None:
@@ -139,11 +151,8 @@ def choice(episodes: Sequence[Episode], shown: Sequence[dict[str, Any]], chosen:
 
 
 def curve_title(episode: Episode) -> str:
-    """Which curve is drawn, and how far out its worst reading is."""
-    return (
-        f"{episode.sensor_id}, {episode.metric}: {episode.value:,.1f} {unit(episode.unit)}, "
-        f"{abs(episode.worst_score):,.1f} σ from normal"
-    )
+    """Which curve is drawn, and in which way it is abnormal."""
+    return f"{episode.sensor_id}, {episode.metric}: {KINDS[episode.kind]}{_peak(episode, before=', ')}"
 
 
 def parts(health: Health) -> list[html.Li]:
@@ -198,12 +207,18 @@ def _episode(episode: Episode) -> html.Span:
     return html.Span(
         [
             html.Span(episode.sensor_id, className="who"),
-            html.Span(f"{episode.value:,.1f} {unit(episode.unit)}", className="what"),
-            html.Time(_span(episode.start, episode.end), dateTime=episode.start.isoformat(), className="when"),
-            html.Span(f"{episode.anomalies:,} {plural(episode.anomalies, 'reading')}", className="many"),
+            html.Span(KINDS[episode.kind] + _peak(episode, before=" "), className="what"),
+            html.Time(
+                _span(episode.started_at, episode.ended_at), dateTime=episode.started_at.isoformat(), className="when"
+            ),
+            html.Span(TIERS[episode.tier], className="many"),
         ],
         className="episode",
     )
+
+
+def _peak(episode: Episode, *, before: str) -> str:
+    return "" if episode.peak_value is None else f"{before}{episode.peak_value:,.1f} {unit(episode.unit)}"
 
 
 def _part(part: Part) -> html.Li:

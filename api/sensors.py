@@ -1,9 +1,11 @@
-"""Readings, anomalies and statistics, for anyone who is signed in."""
+"""Readings, episodes and statistics, for anyone who is signed in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import orjson
 from anyio import to_thread
@@ -16,13 +18,15 @@ from api.fields import Cursor, Instant, Strict, Word
 from api.problems import problem
 from api.reading_pages import CSV, READING_TYPES, written
 from sensors_io.reading import ARROW, JSON, NDJSON
-from warehouse import readings
+from warehouse import episodes, readings
+from warehouse.episodes import Asked
 from warehouse.pool import connected
 from warehouse.readings import Selection
 
 # Written in less time than it takes to hand it to a thread on a busy machine.
 SHORT_PAGE = 2_000
 
+_EPISODE: TypeAdapter[episodes.Position] = TypeAdapter(episodes.Position)
 _POSITION: TypeAdapter[readings.Position] = TypeAdapter(readings.Position)
 _SENSOR: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[str, str])
 
@@ -59,10 +63,30 @@ class StatisticsQuery(TypeQuery):
     cursor: Cursor | None = None
 
 
-class AnomalyQuery(StatisticsQuery):
-    """Which anomalies, and the page."""
+Kind = Literal["spike", "shift", "drift", "stuck", "drop_out", "noise", "shape", "out_of_spec"]
+Tier = Literal["online", "batch"]
+Verdict = Literal["confirmed", "corrected", "withdrawn"]
 
+
+class EpisodeQuery(StatisticsQuery):
+    """Which episodes, by when they began, and the page.
+
+    With `settled`, also those that the batch detector's own stand for, and those that it withdrew.
+    """
+
+    kind: Kind | None = None
+    tier: Tier | None = None
+    settled: bool = False
     limit: int = Field(100, ge=1, le=1000)
+
+
+class CountQuery(TypeQuery):
+    """Which episodes, by when they began."""
+
+    sensor_id: Word | None = None
+    metric: Word | None = None
+    kind: Kind | None = None
+    tier: Tier | None = None
 
 
 class ReadingQuery(StatisticsQuery):
@@ -73,7 +97,10 @@ class ReadingQuery(StatisticsQuery):
 
 
 class Reading(BaseModel):
-    """A staged reading: the newest of its sensor, metric and event time. `score` is null unless it is an anomaly."""
+    """A staged reading: the newest of its sensor, metric and event time.
+
+    It is an anomaly while it lies in an episode that stands; `score` is then the episode's `peak_score`, else null.
+    """
 
     sensor_id: str
     sensor_type: str
@@ -129,33 +156,47 @@ _ANSWERS = {
 _VARY = {"vary": "Accept"}
 
 
-class Anomaly(BaseModel):
-    """A reading that stands out from its own sensor's past: `score` robust sigmas from the median."""
+class Episode(BaseModel):
+    """Where a sensor's metric was abnormal, from `started_at` to `ended_at`, most of all at `peak_at`.
 
+    The online detector notices while readings flow; the batch detector judges a day against the sensor's past. Its
+    `peak_score` is in units of the sensor's own threshold. An online episode that it has settled has a `verdict`:
+    `confirmed` or `corrected` by the episode that `settled_by` names, or `withdrawn`. `peak_value` is null for what
+    was not measured.
+    """
+
+    episode_id: UUID
     sensor_id: str
     sensor_type: str
     metric: str
-    event_time: datetime
-    value: float
     unit: str
-    score: float
-    median: float
-    sigma: float
-    detector: str
+    kind: Kind
+    started_at: datetime
+    peak_at: datetime
+    ended_at: datetime
+    readings: int
+    peak_score: float
+    peak_value: float | None
+    tier: Tier
+    noticed_at: datetime
+    verdict: Verdict | None
+    settled_by: UUID | None
+    settled_at: datetime | None
 
 
-class AnomalyPage(BaseModel):
-    """Anomalies, newest first; `next` is the cursor of the next page, or null."""
+class EpisodePage(BaseModel):
+    """Episodes, the newest first; `next` is the cursor of the next page, or null."""
 
-    items: list[Anomaly]
+    items: list[Episode]
     next: str | None
 
 
-class AnomalyCount(BaseModel):
-    """How many anomalies there are, in all and by sensor type."""
+class EpisodeCount(BaseModel):
+    """How many episodes stand, in all, by sensor type and by kind."""
 
     count: int
     by_type: dict[str, int]
+    by_kind: dict[str, int]
 
 
 class Statistics(BaseModel):
@@ -210,25 +251,33 @@ async def list_readings(request: Request, query: Annotated[ReadingQuery, Query()
 
 @router.get(
     "/anomalies",
-    response_model=AnomalyPage,
+    response_model=EpisodePage,
     responses={200: {"links": document.next_page("list_anomalies")}},
     openapi_extra={"x-demo-user": "vera"},
 )
-async def list_anomalies(query: Annotated[AnomalyQuery, Query()], services: Reach) -> Response:
-    """Anomalies, newest first."""
-    after = cursors.read(query.cursor, _POSITION)
+async def list_anomalies(query: Annotated[EpisodeQuery, Query()], services: Reach) -> Response:
+    """Where sensors were abnormal, the newest first."""
+    after = cursors.read(query.cursor, _EPISODE)
+    asked = Asked(_selection(query), query.kind, query.tier, query.settled)
     async with connected(services.pool) as connection:
-        found = await readings.anomalies(connection, _selection(query), after=after, limit=query.limit + 1)
-    return _page(found, query.limit)
+        found = await episodes.listed(connection, asked, after=after, limit=query.limit + 1)
+    items, more = found[: query.limit], len(found) > query.limit
+    cursor = cursors.write((items[-1]["started_at"], items[-1]["episode_id"])) if more else None
+    return _json({"items": items, "next": cursor})
 
 
 @router.get("/anomalies/count", openapi_extra={"x-demo-user": "vera"})
-async def count_anomalies(query: Annotated[TypeQuery, Query()], services: Reach) -> AnomalyCount:
-    """How many anomalies there are."""
-    chosen = Selection(sensor_type=query.sensor_type, start=query.start, end=query.end)
+async def count_anomalies(query: Annotated[CountQuery, Query()], services: Reach) -> EpisodeCount:
+    """How many episodes stand."""
+    chosen = Selection(query.sensor_id, query.sensor_type, query.metric, query.start, query.end)
     async with connected(services.pool) as connection:
-        by_type = await readings.count_anomalies(connection, chosen)
-    return AnomalyCount(count=sum(by_type.values()), by_type=by_type)
+        found = await episodes.counted(connection, Asked(chosen, query.kind, query.tier))
+    by_type: Counter[str] = Counter()
+    by_kind: Counter[str] = Counter()
+    for (sensor_type, kind), count in found.items():
+        by_type[sensor_type] += count
+        by_kind[kind] += count
+    return EpisodeCount(count=by_type.total(), by_type=by_type, by_kind=by_kind)
 
 
 @router.get(
@@ -246,15 +295,6 @@ async def statistics(query: Annotated[StatisticsQuery, Query()], services: Reach
 
 def _selection(query: StatisticsQuery) -> Selection:
     return Selection(query.sensor_id, query.sensor_type, query.metric, query.start, query.end)
-
-
-def _page(found: list[readings.Row], limit: int) -> Response:
-    """The rows that fit; one more than `limit` was asked for, to know whether there is a next page."""
-    items = found[:limit]
-    more = len(found) > limit
-    last = items[-1] if more else None
-    after = cursors.write((last["event_time"], last["sensor_id"], last["metric"])) if last else None
-    return _json({"items": items, "next": after})
 
 
 def _json(content: object) -> Response:

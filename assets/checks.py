@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from assets import anomaly_report
 from assets.raw import feed_named, raw_orders, raw_readings
-from assets.readings import readings
+from assets.readings import anomalies, readings
 from assets.resources import House
 from sensors_io.balance import balance
 from warehouse import balance as counts
@@ -50,3 +51,13 @@ def staged_balance(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
         description="Every key agrees." if not apart else f"Materialize these keys again: {apart[:10]}",
         metadata={"keys_apart": len(apart)},
     )
+
+
+@dg.asset_check(
+    asset=anomalies,
+    name=anomaly_report.CHECK,
+    description="Warns when a sensor type's episodes of the last day are three times as many as was usual.",
+)
+def usual_alarm_rate(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
+    """The rate of alarms, as every refresh run looks at it."""
+    return anomaly_report.checked(house.settings.database_url)

@@ -21,7 +21,7 @@ from warehouse.locks import Lock
 # Their rows are only ever appended.
 _DRAINED = ("raw_orders", "raw_readings", DEAD_LETTERS)
 # Their rows are replaced, by whoever holds the sensor type's staging lock.
-_STAGED = ("readings", "anomalies")
+_STAGED = ("readings", "episodes")
 # A day that still goes on is compacted only when it has very many small files.
 OPEN_FROM = 200
 

@@ -27,11 +27,14 @@ class Key(NamedTuple):
         return dg.MultiPartitionKey({"day": self.day.isoformat(), "sensor_type": self.sensor_type})
 
 
-def key_of(context: dg.AssetExecutionContext) -> Key:
-    """The partition key that a run was asked for."""
-    dimensions = context.partition_key
-    assert isinstance(dimensions, dg.MultiPartitionKey)
-    by_dimension = dimensions.keys_by_dimension
+def keys_of(context: dg.AssetExecutionContext) -> list[Key]:
+    """The partition keys that a run was asked for."""
+    return [_key(one) for one in context.partition_keys]
+
+
+def _key(partition_key: str) -> Key:
+    assert isinstance(partition_key, dg.MultiPartitionKey)
+    by_dimension = partition_key.keys_by_dimension
     return Key(by_dimension["sensor_type"], date.fromisoformat(by_dimension["day"]))
 
 

@@ -24,7 +24,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             housekeeping.hot_window,
             housekeeping.drain_books,
         ],
-        asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance],
+        asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance, checks.usual_alarm_rate],
         jobs=[
             jobs.drain_orders,
             jobs.drain_readings,

@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.readings import refresh_touched_keys
+from assets.partition_keys import Key
+from assets.readings import refresh_touched_keys, to_judge
 from assets.resources import House
 from orchestration.jobs import drain_orders, drain_readings
 from orchestration.runs import is_coming
@@ -66,7 +67,7 @@ readings_lag = _drain_sensor("readings", drain_readings)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Asks for one refresh run when partition keys were touched: late days at once, today's every `refresh_s` "
-        "seconds and when the drain ends."
+        "seconds and when the drain ends. And when staged days wait to be judged: today's every `judge_s` seconds."
     ),
 )
 def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
@@ -74,7 +75,8 @@ def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     try:
         with connect(house.settings.database_url) as connection:
             touches = staged.ready(connection, refresh_s=house.settings.refresh_s)
-            keys = {(touch.day, touch.sensor_type) for touch in touches if touch.is_due}
+            keys = {Key(touch.sensor_type, touch.day) for touch in touches if touch.is_due}
+            keys.update(to_judge(house, connection))
             refreshing = is_held(connection, Lock.REFRESH)
     except DependencyDown as error:
         return dg.SkipReason(f"can't look: {error}")

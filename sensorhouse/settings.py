@@ -100,6 +100,15 @@ class Settings(BaseSettings):
     refresh_linger_s: float = Field(
         15.0, ge=0, description="Seconds a refresh run with nothing to do waits for more before it ends."
     )
+    judge_s: float = Field(
+        300.0, ge=0, description="Seconds between two looks of the batch detector at a day that still goes on."
+    )
+    anomaly_alarms_per_day: float = Field(
+        0.05,
+        gt=0,
+        le=100,
+        description="Alarms a day at which a sensor's past would have been left in peace, per metric.",
+    )
     merge_slices_hours: int = Field(
         48, ge=1, description="Hours that each slice keeps a row of its own; older ones are merged to the hour."
     )

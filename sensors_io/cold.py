@@ -96,9 +96,32 @@ def _readings(lake: Lake, chosen: Selection, days: Sequence[date]) -> pl.LazyFra
 
 def _scored(lake: Lake, chosen: Selection, days: Sequence[date], *, anomalies_only: bool) -> pl.LazyFrame:
     found = _readings(lake, chosen, days)
-    if not lake.has("anomalies"):
+    if not lake.has("episodes"):
         return found.with_columns(score=pl.lit(None, pl.Float64)).filter(not anomalies_only)
-    scores = lake.scan("anomalies").filter(*_chosen(chosen, days)).select(*_ORDER, "score")
+    named = {"sensor_id": chosen.sensor_id, "sensor_type": chosen.sensor_type, "metric": chosen.metric}
+    abnormal = (
+        lake.scan("episodes")
+        .filter(
+            pl.col("verdict").is_null(),
+            pl.col("readings") > 0,
+            pl.col("started_at").dt.date() <= max(days),
+            pl.col("ended_at").dt.date() >= min(days),
+            *(pl.col(column) == value for column, value in named.items() if value is not None),
+        )
+        .select("sensor_id", "metric", "started_at", "ended_at", score="peak_score")
+    )
+    times = found.select(_ORDER)
+    scores = (
+        times.join_where(
+            abnormal.rename({"sensor_id": "of_sensor", "metric": "of_metric"}),
+            pl.col("sensor_id") == pl.col("of_sensor"),
+            pl.col("metric") == pl.col("of_metric"),
+            pl.col("event_time") >= pl.col("started_at"),
+            pl.col("event_time") <= pl.col("ended_at"),
+        )
+        .group_by(_ORDER)
+        .agg(pl.col("score").max())
+    )
     return found.join(scores, on=_ORDER, how="inner" if anomalies_only else "left")
 
 

@@ -6,13 +6,14 @@ import psycopg
 
 
 def marker(connection: psycopg.Connection) -> str:
-    """Changes with every loaded order event and every refreshed partition key."""
+    """Changes with every loaded order event and every refreshed or judged partition key."""
     found = connection.execute(
         """
         select concat_ws(
             '/',
             (select coalesce(sum(next_offset), 0) from ledger),
-            (select extract(epoch from max(refreshed_at)) from staged_keys)
+            (select extract(epoch from max(refreshed_at)) from staged_keys),
+            (select extract(epoch from max(judged_at)) from judged_keys)
         )
         """
     ).fetchone()

@@ -1,96 +1,125 @@
-"""The newest anomalies as episodes, each with its sensor's curve around it."""
+"""Episodes for those who ask: listed, counted, and the newest with their sensors' curves around them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from warehouse.readings import BEGINNING, END, Row, Selection
 
 if TYPE_CHECKING:
     from warehouse.pool import Connection
 
-EPISODES = 12
-# Of one sensor and metric, anomalies further apart than this are told as two.
-EPISODE_GAP = timedelta(hours=2)
+NEWEST = 12
 CURVE_BUCKETS = 240
 CURVE_MARGIN = (timedelta(hours=6), timedelta(days=3))
+
+Position = tuple[datetime, UUID]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which episodes: those that began within the selection's times; only those that stand, unless `settled`."""
+
+    chosen: Selection
+    kind: str | None = None
+    tier: str | None = None
+    settled: bool = False
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        """For _WHERE."""
+        chosen = self.chosen
+        times = (chosen.start or BEGINNING, chosen.end or END)
+        return (chosen.sensor_id, chosen.sensor_type, chosen.metric, *times, self.kind, self.tier, self.settled)
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Anomalies of one sensor and metric that follow each other; `value` is that of the worst."""
+    """Where a sensor's metric was abnormal; `peak_value` is what was most so, null when nothing was measured."""
 
+    episode_id: UUID
     sensor_id: str
     sensor_type: str
     metric: str
     unit: str
-    start: datetime
-    end: datetime
-    anomalies: int
-    worst_score: float
-    value: float
-    detector: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime
+    readings: int
+    peak_value: float | None
+    tier: str
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A sensor's values around an episode, thinned to each bucket's extremes, and the anomalous ones among them."""
+    """A sensor's values around an episode, thinned to each bucket's extremes."""
 
     times: tuple[datetime, ...]
     values: tuple[float, ...]
-    anomaly_times: tuple[datetime, ...]
-    anomaly_values: tuple[float, ...]
 
 
-async def episodes(connection: Connection, limit: int = EPISODES) -> tuple[Episode, ...]:
-    """The newest anomalies, those that follow each other as one; the newest first."""
+_WHERE = """
+where ($1::text is null or sensor_id = $1)
+    and ($2::text is null or sensor_type = $2)
+    and ($3::text is null or metric = $3)
+    and started_at >= $4
+    and started_at < $5
+    and ($6::text is null or kind = $6)
+    and ($7::text is null or tier = $7)
+    and ($8 or verdict is null)
+"""
+
+
+async def listed(connection: Connection, asked: Asked, *, after: Position | None, limit: int) -> list[Row]:
+    """The newest first, at most `limit`; `after` is the last of the page before."""
+    rows = await connection.fetch(
+        f"""
+        select
+            episode_id, sensor_id, sensor_type, metric, unit, kind, started_at, peak_at, ended_at, readings,
+            peak_score, peak_value, tier, noticed_at, verdict, settled_by, settled_at
+        from episodes
+        {_WHERE}
+            and ($9::timestamptz is null or (started_at, episode_id) < ($9, $10::uuid))
+        order by started_at desc, episode_id desc
+        limit $11
+        """,
+        *asked.parameters,
+        *(after or (None, None)),
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def counted(connection: Connection, asked: Asked) -> Mapping[tuple[str, str], int]:
+    """How many episodes there are, by sensor type and kind."""
+    rows = await connection.fetch(
+        f"""
+        select sensor_type, kind, count(*) as count
+        from episodes
+        {_WHERE}
+        group by sensor_type, kind
+        order by sensor_type, kind
+        """,
+        *asked.parameters,
+    )
+    return {(row["sensor_type"], row["kind"]): row["count"] for row in rows}
+
+
+async def newest(connection: Connection, limit: int = NEWEST) -> tuple[Episode, ...]:
+    """The newest that stand, the newest first."""
     rows = await connection.fetch(
         """
-        with newest as (
-            select *
-            from anomalies
-            order by event_time desc
-            limit 2000
-        ),
-
-        starts as (
-            select
-                *,
-                event_time - lag(event_time) over by_sensor > $1 as starts_one
-            from newest
-            window by_sensor as (partition by sensor_id, metric order by event_time)
-        ),
-
-        numbered as (
-            select
-                *,
-                count(*) filter (where starts_one) over by_sensor as number
-            from starts
-            window by_sensor as (partition by sensor_id, metric order by event_time)
-        )
-
         select
-            sensor_id,
-            metric,
-            min(sensor_type) as sensor_type,
-            min(unit) as unit,
-            min(event_time) as start,
-            max(event_time) as "end",
-            count(*) as anomalies,
-            (array_agg(score order by abs(score) desc))[1] as worst_score,
-            (array_agg(value order by abs(score) desc))[1] as value,
-            (array_agg(detector order by abs(score) desc))[1] as detector
-        from numbered
-        group by
-            sensor_id,
-            metric,
-            number
-        order by
-            "end" desc,
-            sensor_id
-        limit $2
+            episode_id, sensor_id, sensor_type, metric, unit, kind, started_at, ended_at, readings, peak_value, tier
+        from episodes
+        where verdict is null
+        order by started_at desc, episode_id desc
+        limit $1
         """,
-        EPISODE_GAP,
         limit,
     )
     return tuple(Episode(**row) for row in rows)
@@ -99,28 +128,12 @@ async def episodes(connection: Connection, limit: int = EPISODES) -> tuple[Episo
 async def curve(connection: Connection, episode: Episode) -> Curve:
     """The sensor's staged values from some time before the episode to as long after it."""
     least, most = CURVE_MARGIN
-    margin = min(max(2 * (episode.end - episode.start), least), most)
-    span = (episode.sensor_id, episode.metric, episode.start - margin, episode.end + margin)
-    points = await connection.fetch(_POINTS, *span, CURVE_BUCKETS)
-    marked = await connection.fetch(
-        """
-        select
-            event_time,
-            value
-        from anomalies
-        where sensor_id = $1
-            and metric = $2
-            and event_time between $3 and $4
-        order by event_time
-        """,
-        *span,
+    margin = min(max(2 * (episode.ended_at - episode.started_at), least), most)
+    points = await connection.fetch(
+        _POINTS,
+        *(episode.sensor_id, episode.metric, episode.started_at - margin, episode.ended_at + margin, CURVE_BUCKETS),
     )
-    return Curve(
-        tuple(point["event_time"] for point in points),
-        tuple(point["value"] for point in points),
-        tuple(point["event_time"] for point in marked),
-        tuple(point["value"] for point in marked),
-    )
+    return Curve(tuple(point["event_time"] for point in points), tuple(point["value"] for point in points))
 
 
 # Not through the view `readings`: only here can the chunks' own times tell which to open.

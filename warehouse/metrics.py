@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from warehouse.episodes import Episode, episodes
+from warehouse.episodes import Episode, newest
 from warehouse.locks import Lock
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def metrics(connection: Connection, readings_topic: str) -> Metrics:
         **totals,
         orders_by_status={status["status"]: status["orders"] for status in by_status},
         rates=await _rates(connection, readings_topic),
-        episodes=await episodes(connection),
+        episodes=await newest(connection),
         next_offsets=offsets,
     )
 
@@ -124,10 +124,11 @@ select
     staged.revisions,
     (
         select count(*)
-        from anomalies
-        where event_time > now() - interval '1 day'
+        from episodes
+        where verdict is null
+            and started_at > now() - interval '1 day'
     ) as anomalies_last_day,
-    (select count(*) from anomalies) as anomalies,
+    (select count(*) from episodes where verdict is null) as anomalies,
     waiting.outbox_waiting,
     waiting.outbox_oldest_s
 from staged

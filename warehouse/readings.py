@@ -1,4 +1,4 @@
-"""Staged readings and anomalies, for those who ask: one row per sensor, metric and event time."""
+"""Staged readings, for those who ask: one row per sensor, metric and event time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from warehouse.pool import Connection
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +23,7 @@ WINDOW_GROWTH, MOST_WINDOW_GROWTH = 4, 64
 Position = tuple[datetime, str, str]
 Row = dict[str, Any]
 
-# A staged reading as a page has it; `score` is null unless it is an anomaly.
+# A staged reading as a page has it; `score` is the highest of the episodes that it lies in, null when in none.
 STAGED = pl.Schema(
     {
         "sensor_id": pl.String(),
@@ -77,9 +75,24 @@ _AS_ARRAYS = ",\n    ".join(
     for name, kind in STAGED.items()
 )
 
+# Those that stand and have readings.
+_EPISODES = """
+from episodes
+where ($1::text is null or sensor_id = $1)
+    and ($2::text is null or sensor_type = $2)
+    and ($3::text is null or metric = $3)
+    and verdict is null
+    and readings > 0
+"""
+_REACHED = "tstzrange(started_at, ended_at, '[]')"
+
 # Chunks are chosen by their outer columns before any array is unpacked; the newest position of an event time wins.
 _WINDOW = f"""
 {_PICKED},
+abnormal as materialized (
+    select sensor_id, metric, started_at, ended_at, peak_score
+    {_EPISODES} and {_REACHED} && tstzrange($4, $5)
+),
 page as (
     select distinct on (r.event_time, s.sensor_id, s.metric)
         s.sensor_id,
@@ -108,19 +121,26 @@ page as (
             not $9
             or exists (
                 select
-                from anomalies as a
+                from abnormal as a
                 where a.sensor_id = s.sensor_id
                     and a.metric = s.metric
-                    and a.event_time = r.event_time
+                    and r.event_time between a.started_at and a.ended_at
             )
         )
     order by r.event_time, s.sensor_id, s.metric, r.ingested_at desc, r."offset" desc, r.index desc
     limit $10
 ),
 scored as (
-    select page.*, a.score
+    select
+        page.*,
+        (
+            select max(a.peak_score)
+            from abnormal as a
+            where a.sensor_id = page.sensor_id
+                and a.metric = page.metric
+                and page.event_time between a.started_at and a.ended_at
+        ) as score
     from page
-    left join anomalies as a using (sensor_id, metric, event_time)
 )
 select
     count(*) as count,
@@ -144,16 +164,11 @@ _NEXT_DAY_OF_ONE = f"""
 {_PICKED} select c.day, sum(c.count)::bigint as count {_FROM_HERE_ON} group by c.day order by c.day limit 1
 """
 
-_NEXT_ANOMALY = """
-select event_time
-from anomalies
-where ($1::text is null or sensor_id = $1)
-    and ($2::text is null or sensor_type = $2)
-    and ($3::text is null or metric = $3)
-    and event_time >= $4
-    and event_time < $5
-order by event_time
-limit 1
+_NEXT_ANOMALY = f"""
+select case
+    when exists (select {_EPISODES} and {_REACHED} @> $4::timestamptz) then $4::timestamptz
+    else (select min(started_at) {_EPISODES} and started_at >= $4 and started_at < $5)
+end
 """
 
 
@@ -310,51 +325,6 @@ async def statistics(
         chosen.end or END,
     )
     return [dict(row) for row in rows], here[-1] if len(picked) > limit else None
-
-
-async def anomalies(connection: Connection, chosen: Selection, *, after: Position | None, limit: int) -> list[Row]:
-    """The newest anomalies first, at most `limit`; `after` is the last of the page before."""
-    rows = await connection.fetch(
-        """
-        select sensor_id, sensor_type, metric, event_time, value, unit, score, median, sigma, detector
-        from anomalies
-        where ($1::text is null or sensor_id = $1)
-            and ($2::text is null or sensor_type = $2)
-            and ($3::text is null or metric = $3)
-            and event_time >= $4
-            and event_time < $5
-            and (
-                $6::timestamptz is null
-                or event_time < $6
-                or (event_time = $6 and (sensor_id, metric) > ($7::text, $8::text))
-            )
-        order by event_time desc, sensor_id, metric
-        limit $9
-        """,
-        *_filters(chosen),
-        *(after or (None, None, None)),
-        limit,
-    )
-    return [dict(row) for row in rows]
-
-
-async def count_anomalies(connection: Connection, chosen: Selection) -> dict[str, int]:
-    """How many anomalies there are, by sensor type."""
-    rows: list[asyncpg.Record] = await connection.fetch(
-        """
-        select sensor_type, count(*) as count
-        from anomalies
-        where ($1::text is null or sensor_id = $1)
-            and ($2::text is null or sensor_type = $2)
-            and ($3::text is null or metric = $3)
-            and event_time >= $4
-            and event_time < $5
-        group by sensor_type
-        order by sensor_type
-        """,
-        *_filters(chosen),
-    )
-    return {row["sensor_type"]: row["count"] for row in rows}
 
 
 def _filters(chosen: Selection) -> tuple[str | datetime | None, ...]:

@@ -1,10 +1,10 @@
-"""Touched partition keys, and what refreshing them left: counts of staged readings, anomalies."""
+"""Touched partition keys, and what refreshing them left: counts of staged readings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 import psycopg
@@ -83,14 +83,18 @@ def remember(connection: psycopg.Connection, counts: pl.DataFrame) -> None:
     """Store day, sensor_type, raw, staged, duplicates and revisions of partition keys."""
     connection.cursor().executemany(
         """
-        insert into staged_keys (day, sensor_type, raw, staged, duplicates, revisions)
-        values (%(day)s, %(sensor_type)s, %(raw)s, %(staged)s, %(duplicates)s, %(revisions)s)
+        insert into staged_keys (day, sensor_type, raw, staged, duplicates, revisions, refreshed_at)
+        values (
+            %(day)s, %(sensor_type)s, %(raw)s, %(staged)s, %(duplicates)s, %(revisions)s,
+            -- Not now(), the begin of the transaction: that may lie before a judging for whose end it waited.
+            clock_timestamp()
+        )
         on conflict (day, sensor_type) do update set
             raw = excluded.raw,
             staged = excluded.staged,
             duplicates = excluded.duplicates,
             revisions = excluded.revisions,
-            refreshed_at = now()
+            refreshed_at = excluded.refreshed_at
         """,
         counts.to_dicts(),
     )
@@ -98,29 +102,8 @@ def remember(connection: psycopg.Connection, counts: pl.DataFrame) -> None:
 
 def forget_days(connection: psycopg.Connection, before: date) -> None:
     """Forget the partition keys of days before that one, whose staged rows were dropped."""
-    for table in ("staged_keys", "staged_positions"):
+    for table in ("staged_keys", "staged_positions", "judged_keys"):
         connection.execute(f"delete from {table} where day < %s", [before])
-
-
-def replace_anomalies(
-    connection: psycopg.Connection, found: pl.DataFrame, *, sensor_type: str, days: Sequence[date]
-) -> None:
-    """Put `found` in the place of these partition keys' anomalies, in the connection's transaction."""
-    connection.execute("delete from anomalies where sensor_type = %s and day = any(%s)", [sensor_type, list(days)])
-    columns = found.columns
-    copied = f"copy anomalies ({', '.join(columns)}) from stdin"
-    with connection.cursor().copy(copied) as copy:
-        for row in found.iter_rows():
-            copy.write_row(row)
-
-
-def keys_after(connection: psycopg.Connection, sensor_type: str, day: date, *, days: int) -> list[date]:
-    """The staged days of a sensor type from `day` to `days` later, both included."""
-    rows = connection.execute(
-        "select day from staged_keys where sensor_type = %s and day between %s and %s::date + %s order by 1",
-        [sensor_type, day, day, days],
-    )
-    return [row[0] for row in rows]
 
 
 def sensor_types(connection: psycopg.Connection) -> list[str]:
@@ -146,12 +129,6 @@ def sums(connection: psycopg.Connection) -> StagedSums:
     ).fetchone()
     assert found
     return StagedSums(*found)
-
-
-def anomaly_times(connection: psycopg.Connection, sensor_id: str) -> list[datetime]:
-    """The event times of a sensor's anomalies, oldest first."""
-    found = connection.execute("select event_time from anomalies where sensor_id = %s order by 1", [sensor_id])
-    return [row[0] for row in found]
 
 
 def next_serial(connection: psycopg.Connection, prefix: str) -> int:

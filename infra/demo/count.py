@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from assets.series import PAST
 from infra.demo.traffic import Recording, Sent
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
@@ -12,7 +13,7 @@ from sensors_io.balance import Balance, balance
 from sensors_io.feeds import feeds
 from sensors_io.lag import look
 from sensors_io.lake import open_lake
-from warehouse import changes, marts, staged
+from warehouse import changes, judged, marts, staged
 from warehouse.database import connect
 from warehouse.marts import Coverage
 from warehouse.staged import StagedSums
@@ -55,7 +56,7 @@ def count(settings: Settings) -> Census:
 
 
 def wait_until_settled(settings: Settings, *, within_s: float) -> None:
-    """Wait until all is drained and every touched key refreshed; raises `DependencyDown` if not in time."""
+    """Wait until all is drained and every touched key refreshed and judged; raises `DependencyDown` if not in time."""
     deadline = time.monotonic() + within_s
     while waiting := _waiting(settings):
         _wait_on(deadline, f"after {within_s:.0f} s there still wait: {waiting}")
@@ -75,8 +76,10 @@ def wait_for_marts(settings: Settings, *, within_s: float) -> Coverage:
 def _waiting(settings: Settings) -> str:
     with connect(settings.database_url) as connection:
         unpublished, touched = changes.waiting(connection)
+        unjudged = len(judged.due(connection, judge_s=0, past_days=PAST.days))
     lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
     waiting = {"events to publish": unpublished, "messages to drain": lag, "partition keys to refresh": touched}
+    waiting["partition keys to judge"] = unjudged
     return ", ".join(f"{number} {what}" for what, number in waiting.items() if number)
 
 
@@ -133,7 +136,7 @@ def _in_kafka(counted: Balance) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """Of one sensor: how many labelled windows there are, and in how many of them an anomaly lies."""
+    """Of one sensor: how many labelled windows there are, and how many of them an episode meets."""
 
     sensor_id: str
     labelled: int
@@ -141,11 +144,11 @@ class Found:
 
 
 def failures_found(settings: Settings, recordings: list[Recording]) -> list[Found]:
-    """Hold the anomalies against the labelled windows of the recordings."""
+    """Hold the episodes that stand against the labelled windows of the recordings."""
     found = []
     with connect(settings.database_url) as connection:
         for one in recordings:
-            times = staged.anomaly_times(connection, one.sensor_id)
-            hit = sum(any(window.start <= at <= window.end for at in times) for window in one.windows)
+            spans = judged.spans(connection, one.sensor_id)
+            hit = sum(any(start <= label.end and end >= label.start for start, end in spans) for label in one.windows)
             found.append(Found(one.sensor_id, len(one.windows), hit))
     return found

@@ -47,12 +47,17 @@ def drain_readings(site: Settings) -> None:
 
 
 def mark_anomalies(site: Settings) -> None:
-    """As the anomalies asset does: the slowest readings stand out."""
+    """As a drain does: the slowest readings are spikes."""
     with connect(site.database_url) as connection:
         connection.execute(
             """
-            insert into anomalies
-            select sensor_id, sensor_type, metric, event_time, day, value, unit, -9, 60, 5, 'robust_z'
+            insert into episodes (
+                sensor_id, sensor_type, metric, unit, day, kind, started_at, peak_at, ended_at, readings, peak_score,
+                peak_value, tier
+            )
+            select
+                sensor_id, sensor_type, metric, unit, day, 'spike', event_time, event_time, event_time, 1, 9,
+                value, 'online'
             from readings
             where value < 5
             """

@@ -13,8 +13,9 @@ from sensors_io.drain import drain
 from sensors_io.lake import open_lake
 from sensors_io.reading import ARROW
 from tests.api import Api, assert_problem, serving
+from tests.episodes import mark_episode
 from tests.readings import feeds, publish
-from warehouse.episodes import curve, episodes
+from warehouse.episodes import curve, newest
 from warehouse.pool import connected
 
 ROWS = 1127
@@ -75,25 +76,19 @@ async def test_an_episode_is_shown_on_its_sensors_curve(demo: Settings) -> None:
     async with serving(demo) as api:
         pool = api.app.state.services.pool
         times = [time for (time,) in api.rows("select event_time from readings order by 1")]
-        for time in [*times[500:503], times[900]]:
-            api.rows(
-                """
-                insert into anomalies
-                select sensor_id, sensor_type, metric, event_time, day, value, unit, 8, 60, 2, 'robust_z'
-                from readings
-                where event_time = %s
-                returning 1
-                """,
-                time,
-            )
+        ((sensor_id, metric),) = api.rows("select distinct sensor_id, metric from readings")
+        api.rows("delete from episodes returning 1")
+        for first, last in ((500, 502), (900, 900)):
+            mark_episode(api.settings, sensor_id, times[first], times[last], metric=metric)
+        mark_episode(api.settings, sensor_id, times[950], times[950], metric=metric, verdict="withdrawn")
         async with connected(pool) as connection:
-            newest, older = await episodes(connection)
+            later, older = await newest(connection)
             around = await curve(connection, older)
-    assert (newest.start, newest.end, newest.anomalies) == (times[900], times[900], 1)
-    assert (older.start, older.end, older.anomalies) == (times[500], times[502], 3)
-    assert around.anomaly_times == tuple(times[500:503])
+    assert (later.started_at, later.ended_at) == (times[900], times[900])
+    assert (older.started_at, older.ended_at) == (times[500], times[502])
     assert set(around.times) >= set(times[500:503])
-    assert all(older.start - timedelta(days=3) <= time <= older.end + timedelta(days=3) for time in around.times)
+    first, last = older.started_at - timedelta(days=3), older.ended_at + timedelta(days=3)
+    assert all(first <= time <= last for time in around.times)
 
 
 async def test_the_page_asks_for_a_sign_in(api: Api) -> None:

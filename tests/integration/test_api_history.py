@@ -21,6 +21,7 @@ from sensors_io.drain import drain
 from sensors_io.lake import open_lake
 from sensors_io.reading import ARROW, JSON
 from tests.api import Api, assert_problem, serving
+from tests.episodes import steady
 from tests.readings import NOON, many, publish_readings, reading, readings_of, warehouse_rows
 from tests.servers import Servers
 
@@ -29,8 +30,8 @@ BRISK = {"slice_s": 0.2, "lake_flush_s": 0.0, "linger_s": 0.0}
 # From NOON's day on the warehouse answers, whenever this runs in the weeks after; anything before is cold.
 SENT = [
     *many(20, sensors=3, start=OLD - timedelta(days=60)),
-    *(reading("probe-0", at=OLD + timedelta(minutes=i), value=20 + i % 3) for i in range(60)),
-    reading("probe-0", at=OLD + timedelta(days=1), value=99.0, quality=3, station="s", attributes={"a": [1]}),
+    *steady("steady", until=OLD + timedelta(days=1)),
+    reading("steady", at=OLD + timedelta(days=1), value=99.0, quality=3, station="s", attributes={"a": [1]}),
     reading("only-old", at=OLD, value=1.0),
     reading("only-old", at=OLD, value=1.0),
     reading("only-old", at=OLD, value=2.0),

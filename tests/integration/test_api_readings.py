@@ -1,4 +1,4 @@
-"""Readings, anomalies and statistics, as staged: uploaded through the API, drained, asked for."""
+"""Readings, episodes and statistics, as staged: uploaded through the API, drained, asked for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sensors_io.drain import drain
 from sensors_io.lake import open_lake
 from sensors_io.reading import ARROW, JSON, NDJSON
 from tests.api import Api, assert_problem
+from tests.episodes import mark_episode
 from tests.readings import NOON, feeds, many, reading
 
 FORMS: dict[str, Callable[[httpx.Response], list[float]]] = {
@@ -41,18 +42,6 @@ async def asked(api: Api, path: str, **query: object) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
-
-
-def mark_anomaly(api: Api, sensor: str, at: datetime, score: float = 9.0, sensor_type: str = "temperature") -> None:
-    api.rows(
-        "insert into anomalies values"
-        " (%s, %s, 'temperature', %s, %s::timestamptz::date, 1, 'C', %s, 20, 1, 'test') returning 1",
-        sensor,
-        sensor_type,
-        at,
-        at,
-        score,
-    )
 
 
 async def test_an_uploaded_reading_comes_back_as_it_was_sent(api: Api) -> None:
@@ -158,33 +147,61 @@ async def test_readings_are_found_by_sensor_type_metric_and_time(api: Api) -> No
 async def test_only_anomalies_are_shown_when_asked_and_each_has_its_score(api: Api) -> None:
     await drained(api, many(100, sensors=2))
     spike = NOON + timedelta(seconds=7)
-    mark_anomaly(api, "probe-1", spike, 12.5)
+    mark_episode(api.settings, "probe-1", spike, spike + timedelta(seconds=1), score=12.5)
+    mark_episode(api.settings, "probe-0", spike, spike + timedelta(seconds=9), verdict="withdrawn")
     page = await asked(api, "/sensors/data", anomalies_only=True)
-    assert [(item["sensor_id"], item["score"], item["is_anomaly"]) for item in page["items"]] == [
-        ("probe-1", 12.5, True)
+    assert [(item["sensor_id"], item["event_time"], item["score"], item["is_anomaly"]) for item in page["items"]] == [
+        ("probe-1", "2026-11-20T12:00:07Z", 12.5, True),
+        ("probe-1", "2026-11-20T12:00:08Z", 12.5, True),
+    ]
+    assert (await asked(api, "/sensors/data", anomalies_only=True, start=spike + timedelta(seconds=1)))["items"] == [
+        page["items"][1]
     ]
     scored = [item for item in (await asked(api, "/sensors/data", limit=1000))["items"] if item["is_anomaly"]]
     assert scored == page["items"]
 
 
-async def test_anomalies_are_counted_and_listed_newest_first(api: Api) -> None:
+async def test_episodes_are_counted_and_listed_newest_first(api: Api) -> None:
     for hours in range(5):
-        mark_anomaly(api, f"probe-{hours % 2}", NOON + timedelta(hours=hours))
-    mark_anomaly(api, "gauge", NOON, sensor_type="pressure")
-    assert await asked(api, "/sensors/anomalies/count") == {"count": 6, "by_type": {"pressure": 1, "temperature": 5}}
+        mark_episode(api.settings, f"probe-{hours % 2}", NOON + timedelta(hours=hours))
+    mark_episode(api.settings, "gauge", NOON, sensor_type="pressure", kind="stuck", tier="batch")
+    mark_episode(api.settings, "gauge", NOON + timedelta(hours=9), sensor_type="pressure", verdict="withdrawn")
+    assert await asked(api, "/sensors/anomalies/count") == {
+        "count": 6,
+        "by_type": {"pressure": 1, "temperature": 5},
+        "by_kind": {"spike": 5, "stuck": 1},
+    }
     within = {"start": NOON, "end": NOON + timedelta(hours=2)}
     counted = await asked(api, "/sensors/anomalies/count", sensor_type="temperature", **within)
-    assert counted == {"count": 2, "by_type": {"temperature": 2}}
+    assert counted == {"count": 2, "by_type": {"temperature": 2}, "by_kind": {"spike": 2}}
     times: list[str] = []
     query: dict[str, object] = {"limit": 2}
     while True:
         page = await asked(api, "/sensors/anomalies", **query)
-        times += [item["event_time"] for item in page["items"]]
+        times += [item["started_at"] for item in page["items"]]
         if page["next"] is None:
             break
         query["cursor"] = page["next"]
     assert times == sorted(times, reverse=True)
     assert len(times) == 6
+
+
+async def test_episodes_are_chosen_by_kind_detector_and_whether_they_stand(api: Api) -> None:
+    mark_episode(api.settings, "probe-0", NOON, kind="drift", tier="batch")
+    mark_episode(api.settings, "probe-1", NOON, verdict="withdrawn")
+
+    async def sensors(**query: object) -> list[str]:
+        return [item["sensor_id"] for item in (await asked(api, "/sensors/anomalies", **query))["items"]]
+
+    assert await sensors() == ["probe-0"]
+    assert sorted(await sensors(settled="true")) == ["probe-0", "probe-1"]
+    assert await sensors(settled="true", tier="online") == ["probe-1"]
+    assert await sensors(kind="drift") == ["probe-0"]
+    assert await sensors(kind="spike") == []
+    (withdrawn,) = (await asked(api, "/sensors/anomalies", settled="true", tier="online"))["items"]
+    assert (withdrawn["verdict"], withdrawn["settled_by"]) == ("withdrawn", None)
+    refused = await api("GET", "/sensors/anomalies", "vera", params={"kind": "odd"})
+    assert_problem(refused, 422)
 
 
 async def test_statistics_are_what_arithmetic_says(api: Api) -> None:

@@ -8,10 +8,12 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
+from assets.readings import anomalies as anomalies_asset
 from assets.readings import readings as readings_asset
 from assets.resources import House
 from orchestration.definitions import build_definitions
 from sensorhouse.settings import Settings
+from tests.episodes import steady
 from tests.readings import NOON, lake_rows, many, publish, publish_readings, reading, warehouse_rows
 
 
@@ -60,31 +62,55 @@ def test_dead_letters_are_told_by_reason_and_a_jump_is_a_warning(brisk: Settings
 
 
 def test_touched_keys_are_staged_and_judged_in_one_run(brisk: Settings, instance: dg.DagsterInstance) -> None:
-    steady = [reading(at=NOON - timedelta(days=1) + timedelta(minutes=i), value=20 + i % 3) for i in range(60)]
-    publish_readings(brisk, [*steady, reading(at=NOON, value=99.0), reading(at=NOON, value=99.0), reading(value=98.0)])
+    past = steady(until=NOON - timedelta(hours=12))
+    noon = [reading(at=NOON, value=99.0), reading(at=NOON, value=99.0), reading(value=98.0)]
+    today = steady(days=0.5)
+    publish_readings(brisk, [*past, *today, *noon, *steady(days=0.25, until=NOON + timedelta(hours=6, minutes=5))])
     run(brisk, instance, "drain_readings")
     result = run(brisk, instance, "refresh_touched_keys")
-    assert result.output_for_node("refresh_touched") == 2
-    staged = lake_rows(brisk, "readings").filter(day=NOON.date())
+    assert result.output_for_node("refresh_touched") == 4
+    staged = lake_rows(brisk, "readings").filter(event_time=NOON)
     assert staged.select("value", "duplicates", "revisions").rows() == [(98.0, 1, 1)]
-    assert warehouse_rows(brisk, "select value from readings where day = '2026-11-20'") == [(98.0,)]
-    assert warehouse_rows(brisk, "select sensor_id, value from anomalies") == [("probe-1", 98.0)]
-    assert lake_rows(brisk, "anomalies").select("sensor_id", "value").rows() == [("probe-1", 98.0)]
     assert warehouse_rows(brisk, "select count(*) from touched_keys") == [(0,)]
     keys = instance.get_materialized_partitions(dg.AssetKey("anomalies"))
-    assert keys == {"2026-11-19|temperature", "2026-11-20|temperature"}
+    assert keys == {f"2026-11-{day}|temperature" for day in (17, 18, 19, 20)}
+    (told,) = lake_rows(brisk, "episodes").filter(tier="batch").select("sensor_id", "kind", "peak_value").rows()
+    assert told == ("probe-1", "spike", 98.0)
+    event = instance.get_latest_materialization_event(dg.AssetKey("anomalies"))
+    assert event
+    assert event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    assert metadata["episodes"].value == 1
+    assert "| probe-1 | temperature | spike |" in str(metadata["worst"].value)
+    assert "data:image/svg+xml" in str(metadata["worst_curve"].value)
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "usual_alarm_rate": True
+    }
 
 
-def test_a_late_day_has_the_days_after_it_judged_anew(brisk: Settings, instance: dg.DagsterInstance) -> None:
-    publish_readings(brisk, [reading(value=99.0)])
-    for job in ("drain_readings", "refresh_touched_keys"):
-        run(brisk, instance, job)
-    assert warehouse_rows(brisk, "select count(*) from anomalies") == [(0,)]
-    late = [reading(at=NOON - timedelta(days=3) + timedelta(minutes=i), value=20 + i % 3) for i in range(60)]
-    publish_readings(brisk, late)
-    for job in ("drain_readings", "refresh_touched_keys"):
-        run(brisk, instance, job)
-    assert warehouse_rows(brisk, "select value from anomalies") == [(99.0,)]
+def test_a_stretch_of_keys_is_materialized_in_one_run(brisk: Settings, instance: dg.DagsterInstance) -> None:
+    publish_readings(brisk, steady(days=4))
+    run(brisk, instance, "drain_readings")
+    instance.add_dynamic_partitions("sensor_types", ["temperature"])
+    result = dg.materialize(
+        [readings_asset, anomalies_asset],
+        instance=instance,
+        tags={
+            "dagster/asset_partition_range_start": "2026-11-17|temperature",
+            "dagster/asset_partition_range_end": "2026-11-19|temperature",
+        },
+        resources={"house": House(brisk)},
+    )
+    assert result.success
+    rows = {
+        event.partition: event.metadata["staged"].value for event in result.asset_materializations_for_node("readings")
+    }
+    assert rows == dict.fromkeys((f"2026-11-{day}|temperature" for day in (17, 18, 19)), 288)
+    judged = {
+        event.partition: event.metadata["calibrated"].value
+        for event in result.asset_materializations_for_node("anomalies")
+    }
+    assert judged == {"2026-11-17|temperature": 0, "2026-11-18|temperature": 0, "2026-11-19|temperature": 1}
 
 
 def test_a_key_can_be_materialized_alone_and_again(brisk: Settings, instance: dg.DagsterInstance) -> None:

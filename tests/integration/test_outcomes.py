@@ -8,25 +8,31 @@ from typing import Any
 import dagster as dg
 
 from assets.partition_keys import Key
-from assets.readings import refresh
+from assets.readings import judge, stage, to_judge
 from assets.resources import House
 from sensorhouse.settings import Settings
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
+from tests.episodes import steady
 from tests.readings import NOON, lake_rows, publish_readings, reading, readings_of, warehouse_rows
+from warehouse.database import connect
 
-BRISK = {"slice_s": 0.2, "lake_flush_s": 0.0, "linger_s": 0.0}
+BRISK = {"slice_s": 0.2, "lake_flush_s": 0.0, "linger_s": 0.0, "judge_s": 0.0}
 
 
 def sent(settings: Settings, *readings: dict[str, Any]) -> None:
-    """Publish readings, drain them, and refresh what they touched."""
+    """Publish readings, drain them, stage what they touched, and judge what waits for it."""
     brisk = settings.model_copy(update=BRISK)
     publish_readings(brisk, readings)
     drain(brisk, readings_of(brisk), open_lake(brisk), run_id="test")
     keys = [
         Key(*row) for row in warehouse_rows(brisk, "select distinct sensor_type, day from touched_keys order by 1, 2")
     ]
-    list(refresh(House(brisk), keys))
+    house = House(brisk)
+    list(stage(house, keys))
+    with connect(brisk.database_url) as connection:
+        waiting = to_judge(house, connection)
+    list(judge(house, waiting))
 
 
 def staged(settings: Settings) -> list[tuple[Any, ...]]:
@@ -83,11 +89,15 @@ def test_readings_out_of_order_come_to_the_same_as_in_order(settings: Settings) 
 
 
 def test_a_late_reading_has_the_days_after_its_own_judged_anew(settings: Settings) -> None:
-    sent(settings, reading(value=99.0))
-    assert warehouse_rows(settings, "select value from anomalies") == []
-    sent(settings, *(reading(at=NOON - timedelta(days=2, minutes=i), value=20 + i % 3) for i in range(60)))
-    assert warehouse_rows(settings, "select value from anomalies") == [(99.0,)]
-    assert counts(settings) == [(60, 60, 0, 0), (1, 1, 0, 0)]
+    first, _, *later = (steady(days=1, until=NOON - timedelta(days=ago)) for ago in (3, 2, 1, 0))
+    spike = reading(at=NOON, value=99.0)
+    sent(settings, *first, *(one for day in later for one in day), spike)
+    seen_of = "select day, series from judged_keys order by day"
+    before = dict(warehouse_rows(settings, seen_of))
+    sent(settings, reading(at=NOON - timedelta(days=2, hours=5), value=20.0))
+    after = dict(warehouse_rows(settings, seen_of))
+    assert [day.day for day in after if after[day] != before.get(day)] == [18, 19, 20]
+    assert warehouse_rows(settings, "select kind, peak_value from episodes where tier = 'batch'") == [("spike", 99.0)]
 
 
 def test_a_cold_reading_is_in_the_lake_and_not_in_the_warehouse(settings: Settings) -> None:
@@ -108,7 +118,7 @@ def test_the_counts_are_in_the_metadata_of_the_materialization(settings: Setting
     brisk = settings.model_copy(update=BRISK)
     publish_readings(brisk, [reading(value=1.0), reading(value=1.0), reading(value=2.0)])
     drain(brisk, readings_of(brisk), open_lake(brisk), run_id="test")
-    made = list(refresh(House(brisk), [Key("temperature", NOON.date())]))
+    made = list(stage(House(brisk), [Key("temperature", NOON.date())]))
     told = {name: value.value for name, value in made[0].metadata.items()}
     assert isinstance(made[0], dg.AssetMaterialization)
     assert (told["raw"], told["staged"], told["duplicates"], told["revisions"]) == (3, 1, 1, 1)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -28,12 +29,13 @@ EPISODE = Episode(
     sensor_type="temperature",
     metric="temperature",
     unit="C",
-    start=NOW - timedelta(hours=1),
-    end=NOW,
-    anomalies=3,
-    worst_score=-9.5,
-    value=12.0,
-    detector="robust_z",
+    episode_id=UUID(int=1),
+    kind="shift",
+    started_at=NOW - timedelta(hours=1),
+    ended_at=NOW,
+    readings=3,
+    peak_value=12.0,
+    tier="online",
 )
 QUIET = Snapshot(
     taken_at=NOW,
@@ -104,8 +106,8 @@ def test_an_unknown_lag_is_not_shown_as_none() -> None:
 
 
 def test_the_page_follows_the_newest_anomaly_until_one_is_chosen() -> None:
-    older = replace(EPISODE, start=NOW - timedelta(days=2), end=NOW - timedelta(days=2))
-    newer = replace(EPISODE, sensor_id="probe-2")
+    older = replace(EPISODE, episode_id=UUID(int=2))
+    newer = replace(EPISODE, episode_id=UUID(int=3))
     shown = page.episode_options([EPISODE, older])
     assert page.choice([EPISODE, older], [], None) == page.key(EPISODE)
     assert page.choice([newer, EPISODE, older], shown, page.key(EPISODE)) == page.key(newer)
@@ -115,7 +117,7 @@ def test_the_page_follows_the_newest_anomaly_until_one_is_chosen() -> None:
 
 
 def test_an_episode_keeps_its_key_while_it_grows() -> None:
-    assert page.key(EPISODE) == page.key(replace(EPISODE, end=NOW + timedelta(hours=1), anomalies=9))
+    assert page.key(EPISODE) == page.key(replace(EPISODE, ended_at=NOW + timedelta(hours=1), readings=9))
 
 
 def test_orders_are_listed_in_the_order_of_their_life() -> None:
@@ -124,10 +126,16 @@ def test_orders_are_listed_in_the_order_of_their_life() -> None:
 
 
 def test_the_curve_marks_the_anomalous_readings() -> None:
-    curve = Curve((NOW, NOW + timedelta(minutes=5)), (1.0, 12.0), (NOW + timedelta(minutes=5),), (12.0,))
+    curve = Curve((NOW - timedelta(hours=2), NOW - timedelta(minutes=5)), (1.0, 12.0))
     line, marks = curve_figure(EPISODE, curve)["data"]
     assert line["y"] == (1.0, 12.0)
-    assert (marks["x"], marks["y"]) == ((NOW + timedelta(minutes=5),), (12.0,))
+    assert (marks["x"], marks["y"]) == ([NOW - timedelta(minutes=5)], [12.0])
+
+
+def test_a_silent_sensor_has_no_peak_to_tell() -> None:
+    silent = replace(EPISODE, kind="drop_out", readings=0, peak_value=None)
+    assert page.curve_title(silent) == "probe-1, temperature: silent"
+    assert page.curve_title(EPISODE) == "probe-1, temperature: shift, 12.0 °C"
 
 
 def test_an_idle_rate_is_a_line_at_the_bottom() -> None:

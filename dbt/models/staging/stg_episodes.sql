@@ -1,0 +1,21 @@
+select
+    episode_id,
+    day,
+    sensor_id,
+    sensor_type,
+    metric,
+    unit,
+    kind,
+    started_at,
+    peak_at,
+    ended_at,
+    readings,
+    peak_score,
+    peak_value,
+    tier,
+    noticed_at,
+    verdict,
+    settled_by,
+    settled_at,
+    verdict is null as stands
+from {{ source('warehouse', 'episodes') }}
