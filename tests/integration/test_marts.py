@@ -101,7 +101,7 @@ def test_lineage_reaches_the_assets_that_write_the_sources() -> None:
     deps = {tuple(spec.key.path): {tuple(dep.asset_key.path) for dep in spec.deps} for spec in marts.specs}
     assert deps["staging", "stg_order_events"] == {("raw_orders",)}
     assert deps["staging", "stg_readings"] == {("readings",)}
-    assert deps["staging", "stg_anomalies"] == {("anomalies",)}
+    assert deps["staging", "stg_episodes"] == {("anomalies",)}
     assert deps["marts", "readings_hourly"] == {("staging", "stg_readings"), ("staging", "stg_staged_keys")}
     assert {spec.group_name for spec in marts.specs} == {"staging", "marts"}
     assert all(spec.description for spec in marts.specs)
