@@ -34,7 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.retire_days,
             jobs.merge_slices,
         ],
-        sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys],
+        sensors=[sensors.orders_lag, sensors.readings_lag, sensors.touched_keys, sensors.silent_sensors],
         schedules=[
             schedules.nightly_balance,
             schedules.hourly_lake_upkeep,

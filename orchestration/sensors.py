@@ -1,4 +1,4 @@
-"""Dagster sensors: they look at offsets and touched keys, and ask for runs; no data passes through them."""
+"""Dagster sensors: they look at offsets, touched keys and who is silent, and ask for runs; no message passes them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import dagster as dg
 from assets.partition_keys import Key
 from assets.readings import refresh_touched_keys, to_judge
 from assets.resources import House
+from assets.silence import tell_silent
 from orchestration.jobs import drain_orders, drain_readings
 from orchestration.runs import is_coming
 from sensorhouse.errors import DependencyDown
@@ -85,3 +86,24 @@ def touched_keys(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     if refreshing or is_coming(context.instance, refresh_touched_keys.name):
         return dg.SkipReason(f"a refresh run is at work or about to start; {len(keys)} keys wait")
     return dg.RunRequest(tags={"sensorhouse/partition_keys": str(len(keys))})
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Tells sensors that used to talk and are silent: for 20 of their typical intervals, and 15 minutes. A silence "
+        "is a row of kind drop_out in the table `episodes`, whose end moves on until the sensor talks again. While "
+        "messages wait to be drained, silence counts up to the newest that was read. Starts no runs."
+    ),
+    metadata={"table": "episodes", "told for (setting)": "SENSORHOUSE_SILENCE_DAYS"},
+)
+def silent_sensors(house: dg.ResourceParam[House]) -> dg.SkipReason:
+    """Look in the tick itself: 100,000 series take a fraction of a second, and a run would cost several."""
+    try:
+        told = tell_silent(house.settings)
+    except DependencyDown as error:
+        return dg.SkipReason(f"can't look: {error}")
+    if told is None:
+        return dg.SkipReason("another look is at work")
+    return dg.SkipReason(f"series: {told.begun} fell silent, {told.going_on} are silent still, {told.ended} talk again")

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         le=100,
         description="Alarms a day at which a sensor's past would have been left in peace, per metric.",
     )
+    silence_days: int = Field(
+        2, ge=1, description="Days since its last reading after which a silent sensor is no longer told."
+    )
     merge_slices_hours: int = Field(
         48, ge=1, description="Hours that each slice keeps a row of its own; older ones are merged to the hour."
     )

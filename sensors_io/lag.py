@@ -34,9 +34,10 @@ class PartitionLag:
 
 @dataclass(frozen=True)
 class TopicLag:
-    """Of one topic, each partition."""
+    """Of one topic, each partition; `topic_id` is the ledger's."""
 
     topic: str
+    topic_id: str
     partitions: dict[int, PartitionLag]
 
     @property
@@ -68,4 +69,4 @@ def look(settings: Settings, topic_name: str) -> TopicLag:
     for partition, log in held.items():
         reached = min(loaded.get(partition, log.low), marks.get(partition, log.low))
         partitions[partition] = PartitionLag(log.low, log.high_watermark, reached, partition in drained)
-    return TopicLag(topic_name, partitions)
+    return TopicLag(topic_name, topic.id, partitions)

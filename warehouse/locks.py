@@ -16,6 +16,7 @@ class Lock(IntEnum):
     STAGING = 7_306_003
     REFRESH = 7_306_004
     RELAY = 7_306_005
+    SILENCE = 7_306_006
     UPKEEP = 7_306_011
 
 

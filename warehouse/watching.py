@@ -69,13 +69,14 @@ def _keep(cursor: Cursor, incidents: pl.DataFrame) -> None:
     cursor.execute(_BEGIN)
 
 
-# The newest that was noticed of an incident's series before this slice.
+# The newest that was noticed of an incident's series before this slice; a silence is not what readings go on with.
 _NEWEST = """
 select episode_id
 from episodes as newest
 where newest.sensor_id = s.sensor_id
     and newest.metric = s.metric
     and newest.tier = 'online'
+    and newest.kind <> 'drop_out'
     and newest.started_at <= i.started_at
 order by newest.started_at desc, newest.episode_id desc
 limit 1
