@@ -35,6 +35,7 @@ _MOVES = {
 _ORDER_LINKS = {
     "order": _link("get_order", "The order as it is by now.", order_id=_ORDER_ID),
     "history": _link("get_history", "What happened to it.", order_id=_ORDER_ID),
+    "units": _link("list_units", "The units that were built for it.", order_id=_ORDER_ID),
     "approve": _step("approve_order", "Accept it, if it waits for approval."),
     "reject": _step("reject_order", "Reject it, if it waits for approval."),
     **{

@@ -10,7 +10,9 @@ import orjson
 from pydantic import Field
 
 from api.fields import Strict
+from api.unit_json import UnitCounts, counts_json
 from warehouse.orders import Order
+from warehouse.units import Counts
 
 Status = Literal[
     "received",
@@ -46,6 +48,12 @@ class PlacedOrder(Strict):
     updated_at: datetime
 
 
+class OrderInDetail(PlacedOrder):
+    """An order by itself, with how its units do."""
+
+    units: UnitCounts
+
+
 class OrderPage(Strict):
     """Orders, newest first; `next` is the cursor of the next page, or null."""
 
@@ -59,6 +67,11 @@ _SHOWN = tuple(PlacedOrder.model_fields)
 def order_json(order: Order) -> bytes:
     """The order as a `PlacedOrder`, without the detour through a model."""
     return _dumped({name: getattr(order, name) for name in _SHOWN})
+
+
+def order_in_detail_json(order: Order, counts: Counts) -> bytes:
+    """The order as an `OrderInDetail`."""
+    return _dumped({name: getattr(order, name) for name in _SHOWN} | {"units": counts_json(counts)})
 
 
 def page_json(orders: list[Order], following: str | None) -> bytes:

@@ -14,10 +14,10 @@ from api.context import Reach, one_of
 from api.fields import Cursor, Day, Notes, Quantity, Strict, Word
 from api.idempotency import KeyHeader, OptionalKeyHeader, fingerprint, respond
 from api.moving import Step, moved
-from api.order_json import OrderPage, PlacedOrder, Status, etag, order_json, page_json
+from api.order_json import OrderInDetail, OrderPage, PlacedOrder, Status, etag, order_in_detail_json, page_json
 from api.placing import Wish
 from sensorhouse.errors import Forbidden, Invalid, NotFound
-from warehouse import orders
+from warehouse import orders, units
 from warehouse.accounts import User
 from warehouse.answers import Key
 from warehouse.orders import Order, OrderEvent
@@ -25,6 +25,8 @@ from warehouse.pool import connected
 
 # Who sees every customer's orders.
 _STAFF = frozenset({"operator", "approver", "viewer", "admin"})
+# Of all other orders nobody has to ask how their units do.
+_HAS_UNITS = frozenset({"in_production", "in_test", "shipped", "delivered"})
 Buyer = Annotated[User, Depends(one_of("customer", "operator"))]
 Reader = Annotated[User, Depends(one_of("customer", "operator", "approver", "viewer"))]
 Mover = Annotated[User, Depends(one_of("customer", "operator", "approver"))]
@@ -146,19 +148,20 @@ async def list_orders(
     return Response(page_json(items, following), headers=headers, media_type="application/json")
 
 
-@router.get("/{order_id}", response_model=PlacedOrder, responses=document.ORDER, openapi_extra={"x-demo-user": "ada"})
+@router.get("/{order_id}", response_model=OrderInDetail, responses=document.ORDER, openapi_extra={"x-demo-user": "ada"})
 async def get_order(order_id: UUID, user: Reader, services: Reach) -> Response:
-    """One order, with its version as ETag; another customer's is not found."""
+    """One order and how its units do, with its version as ETag; another customer's is not found."""
     async with connected(services.pool) as connection:
-        order = _theirs(await orders.find_order(connection, order_id), user)
-    return Response(order_json(order), headers={"etag": etag(order)}, media_type="application/json")
+        order = theirs(await orders.find_order(connection, order_id), user)
+        counts = await units.count_units(connection, order_id) if order.status in _HAS_UNITS else units.Counts()
+    return Response(order_in_detail_json(order, counts), headers={"etag": etag(order)}, media_type="application/json")
 
 
 @router.get("/{order_id}/history", openapi_extra={"x-demo-user": "ada"})
 async def get_history(order_id: UUID, user: Reader, services: Reach) -> list[OrderEvent]:
     """What happened to the order, who did it and why, oldest first."""
     async with connected(services.pool) as connection:
-        _theirs(await orders.find_order(connection, order_id), user)
+        theirs(await orders.find_order(connection, order_id), user)
         return await orders.history(connection, order_id)
 
 
@@ -179,7 +182,7 @@ async def move_order(
     customer may cancel theirs before production.
     """
     step = Step("PUT /orders/{order_id}/status", order_id, wanted.status, wanted.reason, if_match, idempotency_key)
-    return await moved(services, step, user, _theirs)
+    return await moved(services, step, user, theirs)
 
 
 @router.post(
@@ -196,7 +199,7 @@ async def approve_order(
     """Accept an order that waits for approval, as it stands at the version in If-Match; never one's own."""
     reason = verdict.reason if verdict else None
     step = Step("POST /orders/{order_id}/approve", order_id, "accepted", reason, if_match, idempotency_key)
-    return await moved(services, step, user, _theirs)
+    return await moved(services, step, user, theirs)
 
 
 @router.post(
@@ -213,7 +216,7 @@ async def reject_order(
     """Reject an order that waits for approval, as it stands at the version in If-Match; never one's own."""
     reason = verdict.reason if verdict else None
     step = Step("POST /orders/{order_id}/reject", order_id, "rejected", reason, if_match, idempotency_key)
-    return await moved(services, step, user, _theirs)
+    return await moved(services, step, user, theirs)
 
 
 def _customer_of(user: User, wanted: Wanted) -> str:
@@ -237,7 +240,8 @@ def _own_customer(user: User) -> str | None:
     return user.customer_id
 
 
-def _theirs(order: Order | None, user: User) -> Order:
+def theirs(order: Order | None, user: User) -> Order:
+    """The order, if the user may know of it; raises `NotFound` otherwise."""
     own = _own_customer(user)
     if order is None or (own and order.customer_id != own):
         raise NotFound("there is no such order")

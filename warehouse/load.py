@@ -56,6 +56,10 @@ create temp table if not exists incoming_keys (
 create temp table if not exists incoming_incidents (
     series_id bigint, is_new boolean, kind text, started_at timestamptz, peak_at timestamptz, ended_at timestamptz,
     readings integer, peak_score double precision, peak_value double precision
+) on commit delete rows;
+create temp table if not exists incoming_tests (
+    sensor_id text, metric text, event_time timestamptz, value double precision, spec_min double precision,
+    spec_max double precision, count bigint
 ) on commit delete rows
 """
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from warehouse.batches import Batch, Range
 from warehouse.load import Cursor, ingest
+from warehouse.unit_limits import hold_against_limits
 from warehouse.watching import WATCHED, Watcher, watch
 
 _ORDER_EVENT = (
@@ -75,16 +76,17 @@ class ReadingStore:
         )
 
     def write(self, cursor: Cursor, rows: Chunks) -> None:
-        """Write the chunks, record the keys, and let the watcher see the readings."""
+        """Write the chunks, record the keys, test the units, and let the watcher see the readings."""
         numbers = self._numbered(cursor, rows.series)
         if rows.chunks.height:
             numbered = rows.chunks.join(numbers, on="series", how="left").drop("series")
             ingest(cursor, "reading_chunks", numbered)
         if rows.keys.height:
             _touch(cursor, rows.keys)
+        log = rows.log.join(numbers, on="series", how="left", maintain_order="left")
+        readings = log.select("partition", *(pl.col(name).cast(kind) for name, kind in WATCHED.items()))
+        hold_against_limits(cursor, readings)
         if self._watcher:
-            log = rows.log.join(numbers, on="series", how="left", maintain_order="left")
-            readings = log.select("partition", *(pl.col(name).cast(kind) for name, kind in WATCHED.items()))
             watch(cursor, self._watcher, rows.topic_id, rows.ranges, readings)
 
     def _numbered(self, cursor: Cursor, series: pl.DataFrame) -> pl.DataFrame:

@@ -41,13 +41,25 @@ def header_examples(operation: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["schema"]["examples"][0] for each in headers if "examples" in each["schema"]}
 
 
+async def waiting_for_approval(api: Api) -> dict[str, Any]:
+    order: dict[str, Any] = (await api("POST", "/orders/", "ada", json={"sku": "TMP-100", "quantity": 600})).json()
+    return order
+
+
+async def in_production(api: Api) -> dict[str, Any]:
+    order: dict[str, Any] = (await api("POST", "/orders/", "ada", json={"sku": "TMP-100", "quantity": 40})).json()
+    for status in ("routed", "in_production"):
+        moved = await api("PUT", f"/orders/{order['order_id']}/status", "olivia", json={"status": status})
+        assert moved.status_code == 200, moved.text
+    return order
+
+
 async def test_every_example_of_a_body_is_taken_from_the_user_it_is_meant_for(api: Api) -> None:
     tried = []
     for method, path, operation, document in await operations(api):
         for kind, content in operation.get("requestBody", {}).get("content", {}).items():
             for example in examples(content, document):
-                # One that waits for approval.
-                order = (await api("POST", "/orders/", "ada", json={"sku": "TMP-100", "quantity": 600})).json()
+                order = await (in_production(api) if path.endswith("/units") else waiting_for_approval(api))
                 body = example if isinstance(example, str) else json.dumps(example)
                 response = await api(
                     method,
@@ -66,6 +78,7 @@ async def test_every_example_of_a_body_is_taken_from_the_user_it_is_meant_for(ap
         ("put", "/orders/{order_id}/status"),
         ("post", "/orders/{order_id}/approve"),
         ("post", "/orders/{order_id}/reject"),
+        ("post", "/orders/{order_id}/units"),
         ("post", "/sensors/data"),
     }
 
