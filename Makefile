@@ -74,7 +74,7 @@ bench-orders: setup ## how many orders a second the API takes, and that none is 
 	@$(BIN)/python -m bench.orders $(BENCH)
 
 .PHONY: bench-anomalies
-bench-anomalies: setup ## how well the detectors find what is labelled (BENCH="--tsb DIR --nab DIR"; --help: what they hold)
+bench-anomalies: setup ## how well the detectors find what is labelled (BENCH="--tsb DIR": the batch one too; --help: the rest)
 	@$(BIN)/python -m bench.anomalies $(BENCH)
 
 reset: setup ## end the stack and drop all its data

@@ -20,7 +20,7 @@ import polars as pl
 from assets.detectors.batch import score
 from assets.detectors.online import step
 from assets.detectors.online_state import State
-from bench import nab, report
+from bench import nab, nab_file, report
 from bench.measure import machine
 from bench.nab import PROFILES
 from bench.vus import usual_window, vus_pr
@@ -32,6 +32,7 @@ _BEFORE, _AFTER = "reconstruction_diff_SubPCA", "ts_len"
 _SPEED_LENGTHS = (100_000, 200_000, 500_000)
 _SPEED_PERIODS = (12, 60, 200)
 _SENSORS, _PER_SENSOR = 10_000, 200
+_NO_SERIES = "**No --tsb: how well the batch detector ranks was not measured.**"
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,25 @@ class Ranked:
 def main() -> int:
     """Measure, print, and write the tables where the options say."""
     options = _arguments(sys.argv[1:])
-    ranked, published = rank(options.tsb)
-    corpus = nab.corpus(options.nab)
+    ranked, published = rank(options.tsb) if options.tsb else ([], {})
+    known = nab_file.read(options.nab)
+    corpus = nab.corpus(known.recordings)
     told = [_online_scores(series) for series in corpus]
     inside = {profile: found for profile, (found, _) in nab.scores(corpus, told).items()}
     outside = {profile: held_out(corpus, told, profile) for profile in PROFILES}
-    theirs = json.loads((options.nab / "published_final_results.json").read_text())
     speeds = {"batch": batch_points_per_s(), "online": online_readings_per_s()}
     speed = (
         f"Speed, one thread: batch {speeds['batch'] / 1e6:.2f} M points/s (median over lengths and periods), "
         f"online {speeds['online'] / 1e6:.1f} M readings/s over {_SENSORS:,} sensors, state and lookup included."
     )
-    tables = (_batch_table(ranked, published), _series_table(ranked), _online_table(inside, outside, theirs))
+    batch = (_batch_table(ranked, published), _series_table(ranked)) if ranked else (_NO_SERIES,)
+    tables = (*batch, _online_table(inside, outside, known.published))
     document = "\n\n".join((f"Machine: {machine()}.", *tables, speed))
     print(document)
     if options.write:
         report.write(options.write, document)
     numbers = {
-        "vus_pr_dev": round(mean(one.vus_pr for one in ranked), 4),
+        "vus_pr_dev": round(mean(one.vus_pr for one in ranked), 4) if ranked else None,
         "batch_points_per_s": round(speeds["batch"]),
         "online_readings_per_s": round(speeds["online"]),
         "nab_heldout_standard": round(outside["standard"], 2),
@@ -175,13 +177,21 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--tsb",
         type=Path,
-        required=True,
         metavar="DIR",
         help="labelled series: series.npz (`<file>|x`, `<file>|y`) and published_vus_pr.csv, one row a series",
     )
-    parser.add_argument("--nab", type=Path, required=True, metavar="DIR", help="a checkout of numenta/NAB")
+    parser.add_argument(
+        "--nab",
+        type=Path,
+        default=nab_file.PACKED,
+        metavar="PATH",
+        help="a checkout of numenta/NAB, or a file made of one; the one here if left out",
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between this document's marks")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.write and not options.tsb:
+        parser.error("--write needs --tsb: else the batch detector's tables would be lost")
+    return options
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ corpus, a sigmoid that rewards the first alarm of a window by how early it is an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+
+from bench.nab_file import Recording
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,13 +52,12 @@ class Series:
     is_asked: npt.NDArray[np.bool_]
 
 
-def corpus(folder: Path) -> list[Series]:
-    """All files of a checkout of the benchmark."""
-    labels: dict[str, list[list[str]]] = json.loads((folder / "labels" / "combined_windows.json").read_text())
+def corpus(recordings: Sequence[Recording]) -> list[Series]:
+    """The recordings with what their labels make of them."""
     found, first = [], 0
-    for name, windows in labels.items():
-        found.append(_series(folder / "data" / name, name, windows, first))
-        first += len(windows)
+    for one in recordings:
+        found.append(_series(one, first))
+        first += len(one.windows)
     return found
 
 
@@ -110,16 +108,13 @@ def _scaled(gained: float, windows: int, profile: Profile) -> float:
     return 100 * (gained - nothing) / (profile.found * windows - nothing)
 
 
-def _series(file: Path, name: str, windows: Sequence[Sequence[str]], first: int) -> Series:
-    table = pl.read_csv(file, schema_overrides={"value": pl.Float64}, try_parse_dates=True)
-    stamps = table.get_column("timestamp").cast(pl.Datetime("us"))
-    times = stamps.to_physical().to_numpy()
-    points = len(times)
+def _series(recording: Recording, first: int) -> Series:
+    times, points = recording.times, len(recording.times)
     window, weight = np.full(points, -1, np.int64), np.full(points, -1.0)
     before: tuple[int, float] | None = None
     position = 0
-    for number, limits in enumerate(windows, first):
-        start, end = (int(at) for at in np.searchsorted(times, _instants(limits)))
+    for number, limits in enumerate(recording.windows, first):
+        start, end = (int(at) for at in np.searchsorted(times, limits))
         if before:
             weight[position:start] = _sigmoid((np.arange(position, start) - before[0]) / (before[1] - 1))
         length = end - start + 1.0
@@ -130,12 +125,7 @@ def _series(file: Path, name: str, windows: Sequence[Sequence[str]], first: int)
     if before:
         weight[position:] = _sigmoid((np.arange(position, points) - before[0]) / (before[1] - 1))
     probation = min(int(_PROBATION * points), int(_PROBATION * _PROBATION_OF))
-    return Series(name, times, table.get_column("value").to_numpy(), window, weight, np.arange(points) >= probation)
-
-
-def _instants(limits: Sequence[str]) -> Ints:
-    instants = pl.Series(limits).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
-    return instants.to_physical().to_numpy()
+    return Series(recording.name, times, recording.values, window, weight, np.arange(points) >= probation)
 
 
 def _sigmoid(position: Floats) -> Floats:

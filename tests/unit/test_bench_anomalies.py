@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench import nab
+from bench import nab, nab_file
 from bench.nab import PROFILES
 from bench.vus import usual_window, vus_pr
 
@@ -45,8 +45,8 @@ def test_the_window_is_the_period() -> None:
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> list[nab.Series]:
-    """Two series of a thousand readings; the first has a window from 600 to 699."""
+def recorded(tmp_path: Path) -> nab_file.Nab:
+    """Two recordings of a thousand readings; the first has a window from 600 to 699."""
     stamps = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 1, 4, 11, 15), "5m", eager=True)
     for name in ("a.csv", "b.csv"):
         (tmp_path / "data").mkdir(exist_ok=True)
@@ -55,7 +55,13 @@ def corpus(tmp_path: Path) -> list[nab.Series]:
     (tmp_path / "labels").mkdir()
     window = [stamps[at].strftime("%Y-%m-%d %H:%M:%S.000000") for at in (600, 699)]
     (tmp_path / "labels" / "combined_windows.json").write_text(json.dumps({"a.csv": [window], "b.csv": []}))
-    return nab.corpus(tmp_path)
+    (tmp_path / "published_final_results.json").write_text(json.dumps({"other": {"standard": 50.0}}))
+    return nab_file.read(tmp_path)
+
+
+@pytest.fixture
+def corpus(recorded: nab_file.Nab) -> list[nab.Series]:
+    return nab.corpus(recorded.recordings)
 
 
 def alarms(*at: int, other: tuple[int, ...] = ()) -> list[np.ndarray]:
@@ -85,3 +91,22 @@ def test_nothing_told_is_zero_and_the_probation_is_not_asked_about(corpus: list[
     standard = PROFILES["standard"]
     assert nab.score_at(corpus, alarms(), standard, 0.5) == 0
     assert nab.score_at(corpus, alarms(600, other=(10, 149)), standard, 0.5) == pytest.approx(100)
+
+
+def test_a_packed_checkout_is_read_back_as_it_was(recorded: nab_file.Nab, tmp_path: Path) -> None:
+    nab_file.pack(recorded, tmp_path / "packed")
+    back = nab_file.read(tmp_path / "packed")
+    assert back.published == recorded.published == {"other": {"standard": 50.0}}
+    for one, again in zip(recorded.recordings, back.recordings, strict=True):
+        assert (again.name, again.windows) == (one.name, one.windows)
+        assert np.array_equal(again.times, one.times)
+        assert np.array_equal(again.values, one.values)
+
+
+def test_the_corpus_that_comes_along_is_the_whole_of_it() -> None:
+    known = nab_file.read(nab_file.PACKED)
+    corpus = nab.corpus(known.recordings)
+    assert sum(len(one.times) for one in corpus) == 365_558
+    assert len({window for one in corpus for window in one.window}) == 116 + 1
+    assert known.published["htmjava"]["standard"] == pytest.approx(65.55, abs=0.01)
+    assert (nab_file.PACKED.parent / "NAB-LICENSE.txt").exists()
