@@ -75,7 +75,9 @@ bench-orders: setup ## how many orders a second the API takes, and that none is 
 
 .PHONY: bench-anomalies
 bench-anomalies: setup ## how well the detectors find what is labelled (BENCH="--tsb DIR": the batch one too; --help: the rest)
-	@$(BIN)/python -m bench.anomalies $(BENCH)
+	@# Beside what is installed already: the detectors that ours are measured against, and what draws.
+	@$(UV) sync --frozen --quiet --inexact --group bench
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m bench.anomalies $(BENCH)
 
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data

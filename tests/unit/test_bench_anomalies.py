@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench import nab, nab_file
+from bench import anomaly_report, nab, nab_file
+from bench.anomaly_speed import Peer
 from bench.nab import PROFILES
 from bench.vus import usual_window, vus_pr
 
@@ -110,3 +111,8 @@ def test_the_corpus_that_comes_along_is_the_whole_of_it() -> None:
     assert len({window for one in corpus for window in one.window}) == 116 + 1
     assert known.published["htmjava"]["standard"] == pytest.approx(65.55, abs=0.01)
     assert (nab_file.PACKED.parent / "NAB-LICENSE.txt").exists()
+
+
+def test_a_peers_row_tells_how_many_times_as_fast_ours_is() -> None:
+    text = anomaly_report.speeds(2e6, 2e7, 10, [Peer("slow", 1000, 50.0, "batch", 4000.0)])
+    assert "| slow | 1,000 | 50 | batch | 4,000 | 80 |" in text
