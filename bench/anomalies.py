@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from assets.detectors.online import step
 from assets.detectors.online_state import State
-from bench import anomaly_report, anomaly_speed, nab, nab_file, report
+from bench import anomaly_report, anomaly_speed, injected, nab, nab_file, report
+from bench.alarms import alarms
+from bench.episodes import tell
 from bench.labelled import rank
 from bench.measure import machine
 from bench.nab import PROFILES
@@ -29,12 +31,19 @@ def main() -> int:
     told = [_online_scores(series) for series in corpus]
     inside = {profile: found for profile, (found, _) in nab.scores(corpus, told).items()}
     outside = {profile: nab.held_out(corpus, told, profile) for profile in PROFILES}
+    told_of = tell([one.times for one in corpus], [one.values for one in corpus])
+    alarmed = [alarms(series, of_one) for series, of_one in zip(corpus, told_of, strict=True)]
+    places = injected.places(corpus, told_of)
+    outcomes = injected.outcomes(places)
     batch, online = anomaly_speed.batch_points_per_s(), anomaly_speed.online_readings_per_s()
     document = "\n\n".join(
         (
             f"Machine: {machine()}.",
             anomaly_report.ranks(ranked, published),
             anomaly_report.nab_scores(inside, outside, known.published),
+            anomaly_report.alarms(alarmed),
+            anomaly_report.recalls(outcomes, len({place.name for place in places})),
+            anomaly_report.confusion(outcomes),
             anomaly_report.speeds(batch, online, anomaly_speed.SENSORS, anomaly_speed.peers()),
         )
     )
@@ -47,6 +56,12 @@ def main() -> int:
         "online_readings_per_s": round(online),
         "nab_heldout_standard": round(outside["standard"], 2),
         "nab_insample_standard": round(inside["standard"], 2),
+        "false_alarms_per_sensor_day": round(sum(one.false for one in alarmed) / sum(one.days for one in alarmed), 3),
+        "nab_windows_told": round(mean(delay is not None for one in alarmed for delay in one.delays), 3),
+        "injected_told": {
+            kind: round(mean(one.told is not None for one in outcomes if one.kind == kind), 3)
+            for kind in injected.SIZES
+        },
     }
     print(f"\nRESULT {json.dumps(numbers)}")
     return 0

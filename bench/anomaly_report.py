@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
+import numpy as np
+
+from bench.alarms import Alarms
 from bench.anomaly_speed import Peer
+from bench.injected import EPISODES, LASTING, SIZES, Outcome
 from bench.labelled import Ranked
 from bench.nab import PROFILES
 from bench.report import table
@@ -42,6 +46,65 @@ def nab_scores(
     ordered = sorted(theirs.items(), key=lambda each: -each[1]["standard"])
     rows += [[name, *(f"{found[profile]:.1f}" for profile in PROFILES)] for name, found in ordered]
     return table(["NAB", *PROFILES], rows)
+
+
+def alarms(found: Sequence[Alarms]) -> str:
+    """False alarms and delays by folder of NAB, and over all."""
+    folders = [*dict.fromkeys(one.folder for one in found), "all"]
+    rows = [_alarm_row(name, [one for one in found if name in (one.folder, "all")]) for name in folders]
+    head = ["NAB, as told", "series", "sensor-days", "false alarms", "a sensor-day", "windows", "told"]
+    return table([*head, "delay, readings", "p90", "hours", "p90"], rows)
+
+
+def recalls(found: Sequence[Outcome], series: int) -> str:
+    """How many injected anomalies are told, by kind and size, and how soon."""
+    rows = []
+    for kind in SIZES:
+        mine = [one for one in found if one.kind == kind]
+        rows.append(_recall_row(kind, mine))
+        if any(one.is_beyond for one in mine):
+            rows.append(_recall_row(f"{kind}, farther than the series ever is", [one for one in mine if one.is_beyond]))
+    places = len(found) // sum(len(sizes) for sizes in SIZES.values())
+    head = ["injected", "small", "middle", "large", "told without it", "delay, readings", "p90"]
+    return f"Injected at {places} places of {series} series:\n\n{table(head, rows)}"
+
+
+def confusion(found: Sequence[Outcome]) -> str:
+    """As what each kind is told, over all its sizes."""
+    names = [*EPISODES, None]
+    rows = []
+    for kind in SIZES:
+        told = [one.told for one in found if one.kind == kind]
+        rows.append([kind, *(_percent(told.count(name) / len(told)) for name in names)])
+    return table(["injected, told as", *(name or "nothing" for name in names)], rows)
+
+
+def _alarm_row(name: str, mine: Sequence[Alarms]) -> list[str]:
+    days, false = sum(one.days for one in mine), sum(one.false for one in mine)
+    delays = [delay for one in mine for delay in one.delays]
+    told = [delay for delay in delays if delay]
+    cells = [f"{len(mine)}", f"{days:,.0f}", f"{false}", f"{false / days:.2f}", f"{len(delays)}"]
+    cells.append(_percent(len(told) / len(delays)) if delays else "–")
+    return [name, *cells, *_quantiles([by for by, _ in told]), *_quantiles([hours for _, hours in told])]
+
+
+def _recall_row(name: str, mine: Sequence[Outcome]) -> list[str]:
+    recalled = []
+    for size in SIZES[mine[0].kind]:
+        told = [one.told is not None for one in mine if one.size == size]
+        unit = "" if mine[0].kind in LASTING else " σ"
+        recalled.append(f"{size:g}{unit}: {_percent(mean(told))} of {len(told)}" if told else "–")
+    delays = [one.delay for one in mine if one.delay is not None]
+    return [name, *recalled, _percent(mean(one.is_told_without for one in mine)), *_quantiles(delays)]
+
+
+def _quantiles(values: Sequence[float]) -> list[str]:
+    """The median and what nine of ten stay below."""
+    return [f"{np.quantile(values, share):.0f}" for share in (0.5, 0.9)] if values else ["–", "–"]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
 
 
 def speeds(batch_per_s: float, online_per_s: float, sensors: int, peers: Sequence[Peer]) -> str:
