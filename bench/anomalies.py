@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from assets.detectors.online import step
 from assets.detectors.online_state import State
-from bench import anomaly_report, anomaly_speed, injected, nab, nab_file, report
+from bench import anomaly_report, anomaly_speed, injected, nab, nab_file, report, series_pictures
 from bench.alarms import alarms
 from bench.episodes import tell
 from bench.labelled import rank
@@ -48,6 +48,8 @@ def main() -> int:
         )
     )
     print(document)
+    if options.pictures:
+        series_pictures.draw(ranked, options.pictures)
     if options.write:
         report.write(options.write, document)
     numbers = {
@@ -89,7 +91,15 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         help="a checkout of numenta/NAB, or a file made of one; the one here if left out",
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between this document's marks")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="draw the series that the batch detector ranks best and worst into this folder",
+    )
     options = parser.parse_args(words)
+    if options.pictures and not options.tsb:
+        parser.error("--pictures needs --tsb: its series are drawn")
     if options.write and not options.tsb:
         parser.error("--write needs --tsb: else the batch detector's tables would be lost")
     return options

@@ -18,13 +18,17 @@ _BEFORE, _AFTER = "reconstruction_diff_SubPCA", "ts_len"
 
 @dataclass(frozen=True)
 class Ranked:
-    """A labelled series, how the batch detector scored it and how well that is, and the best of the published ones."""
+    """A labelled series, how the batch detector scored it and how well that is, and the best of the published ones.
+
+    The first `train` points are known to be normal.
+    """
 
     name: str
     dataset: str
     values: npt.NDArray[np.float64]
     labels: npt.NDArray[np.bool_]
     scores: npt.NDArray[np.float64]
+    train: int
     vus_pr: float
     best: float
     best_name: str
@@ -41,7 +45,9 @@ def rank(folder: Path) -> tuple[list[Ranked], dict[str, float]]:
         values, labels = arrays[f"{name}|x"].astype(np.float64), arrays[f"{name}|y"] > 0
         window = usual_window(values)
         best = max(detectors, key=lambda detector: row[detector] or 0.0)
-        scores = score(values, window, row["train_prefix"])
+        train = row["train_prefix"]
+        scores = score(values, window, train)
         rated = vus_pr(labels, scores, window)
-        found.append(Ranked(row["source_name"], name.split("_")[1], values, labels, scores, rated, row[best], best))
+        dataset, source = name.split("_")[1], row["source_name"]
+        found.append(Ranked(source, dataset, values, labels, scores, train, rated, row[best], best))
     return found, {name: float(table.get_column(name).mean() or 0.0) for name in detectors}  # type: ignore[arg-type]

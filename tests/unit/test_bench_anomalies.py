@@ -11,7 +11,9 @@ import pytest
 
 from bench import anomaly_report, nab, nab_file
 from bench.anomaly_speed import Peer
+from bench.labelled import Ranked
 from bench.nab import PROFILES
+from bench.series_pictures import groups
 from bench.vus import usual_window, vus_pr
 
 LABELS = np.zeros(1000)
@@ -116,3 +118,12 @@ def test_the_corpus_that_comes_along_is_the_whole_of_it() -> None:
 def test_a_peers_row_tells_how_many_times_as_fast_ours_is() -> None:
     text = anomaly_report.speeds(2e6, 2e7, 10, [Peer("slow", 1000, 50.0, "batch", 4000.0)])
     assert "| slow | 1,000 | 50 | batch | 4,000 | 80 |" in text
+
+
+def test_the_pictures_are_of_the_ten_best_and_the_ten_worst_in_order() -> None:
+    nothing = np.zeros(3)
+    mixed = np.random.default_rng(1).permutation(27)
+    ranked = [Ranked(str(at), "", nothing, nothing > 0, nothing, 0, at / 27, 0.0, "") for at in mixed]
+    best, worst = groups(ranked).values()
+    assert [one.name for one in best] == [str(at) for at in range(26, 16, -1)]
+    assert [one.name for one in worst] == [str(at) for at in range(9, -1, -1)]
