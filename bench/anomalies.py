@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -15,58 +16,83 @@ import numpy.typing as npt
 from assets.detectors.online import step
 from assets.detectors.online_state import State
 from bench import anomaly_report, anomaly_speed, injected, nab, nab_file, report, series_pictures
-from bench.alarms import alarms
+from bench.alarms import Alarms, alarms
 from bench.episodes import tell
-from bench.labelled import rank
+from bench.labelled import Ranked, rank
 from bench.measure import machine
 from bench.nab import PROFILES
 
 
+@dataclass(frozen=True)
+class OnNab:
+    """What the online detector does on NAB.
+
+    Its scores by profile, `inside` the files that chose the threshold and `outside` of them; what it tells at its own.
+    """
+
+    inside: Mapping[str, float]
+    outside: Mapping[str, float]
+    alarms: Sequence[Alarms]
+    places: Sequence[injected.Place]
+    outcomes: Sequence[injected.Outcome]
+
+
 def main() -> int:
-    """Measure, print, and write the tables where the options say."""
+    """Measure, print, and write the tables and pictures where the options say."""
     options = _arguments(sys.argv[1:])
     ranked, published = rank(options.tsb) if options.tsb else ([], {})
     known = nab_file.read(options.nab)
-    corpus = nab.corpus(known.recordings)
-    told = [_online_scores(series) for series in corpus]
-    inside = {profile: found for profile, (found, _) in nab.scores(corpus, told).items()}
-    outside = {profile: nab.held_out(corpus, told, profile) for profile in PROFILES}
-    told_of = tell([one.times for one in corpus], [one.values for one in corpus])
-    alarmed = [alarms(series, of_one) for series, of_one in zip(corpus, told_of, strict=True)]
-    places = injected.places(corpus, told_of)
-    outcomes = injected.outcomes(places)
+    found = on_nab(nab.corpus(known.recordings))
     batch, online = anomaly_speed.batch_points_per_s(), anomaly_speed.online_readings_per_s()
-    document = "\n\n".join(
-        (
-            f"Machine: {machine()}.",
-            anomaly_report.ranks(ranked, published),
-            anomaly_report.nab_scores(inside, outside, known.published),
-            anomaly_report.alarms(alarmed),
-            anomaly_report.recalls(outcomes, len({place.name for place in places})),
-            anomaly_report.confusion(outcomes),
-            anomaly_report.speeds(batch, online, anomaly_speed.SENSORS, anomaly_speed.peers()),
-        )
+    tables = (
+        f"Machine: {machine()}.",
+        anomaly_report.ranks(ranked, published),
+        anomaly_report.nab_scores(found.inside, found.outside, known.published),
+        anomaly_report.alarms(found.alarms),
+        anomaly_report.recalls(found.outcomes, len({place.name for place in found.places})),
+        anomaly_report.confusion(found.outcomes),
+        anomaly_report.speeds(batch, online, anomaly_speed.SENSORS, anomaly_speed.peers()),
     )
+    document = "\n\n".join(tables)
     print(document)
     if options.pictures:
         series_pictures.draw(ranked, options.pictures)
     if options.write:
         report.write(options.write, document)
-    numbers = {
+    print(f"\nRESULT {json.dumps(_numbers(ranked, batch, online, found))}")
+    return 0
+
+
+def on_nab(corpus: Sequence[nab.Series]) -> OnNab:
+    """The online detector on the whole corpus."""
+    scores = [_online_scores(series) for series in corpus]
+    told = tell([series.times for series in corpus], [series.values for series in corpus])
+    places = injected.places(corpus, told)
+    return OnNab(
+        inside={profile: found for profile, (found, _) in nab.scores(corpus, scores).items()},
+        outside={profile: nab.held_out(corpus, scores, profile) for profile in PROFILES},
+        alarms=[alarms(series, of_one) for series, of_one in zip(corpus, told, strict=True)],
+        places=places,
+        outcomes=injected.outcomes(places),
+    )
+
+
+def _numbers(ranked: Sequence[Ranked], batch: float, online: float, found: OnNab) -> dict[str, object]:
+    """The last line's, for programs."""
+    days, false = sum(one.days for one in found.alarms), sum(one.false for one in found.alarms)
+    return {
         "vus_pr_dev": round(mean(one.vus_pr for one in ranked), 4) if ranked else None,
         "batch_points_per_s": round(batch),
         "online_readings_per_s": round(online),
-        "nab_heldout_standard": round(outside["standard"], 2),
-        "nab_insample_standard": round(inside["standard"], 2),
-        "false_alarms_per_sensor_day": round(sum(one.false for one in alarmed) / sum(one.days for one in alarmed), 3),
-        "nab_windows_told": round(mean(delay is not None for one in alarmed for delay in one.delays), 3),
+        "nab_heldout_standard": round(found.outside["standard"], 2),
+        "nab_insample_standard": round(found.inside["standard"], 2),
+        "false_alarms_per_sensor_day": round(false / days, 3),
+        "nab_windows_told": round(mean(delay is not None for one in found.alarms for delay in one.delays), 3),
         "injected_told": {
-            kind: round(mean(one.told is not None for one in outcomes if one.kind == kind), 3)
+            kind: round(mean(one.told is not None for one in found.outcomes if one.kind == kind), 3)
             for kind in injected.SIZES
         },
     }
-    print(f"\nRESULT {json.dumps(numbers)}")
-    return 0
 
 
 def _online_scores(series: nab.Series) -> npt.NDArray[np.float64]:

@@ -41,7 +41,8 @@ _AFTER_US, _AFTER_READINGS = 26 * 3_600_000_000, 110
 # So long after an episode its peak has faded to a twentieth, and what comes is told as if it hadn't been.
 _CALM = 300
 _MAD_TO_SIGMA = 1.4826
-_FOLDERS = "real"
+# How the folders of recordings begin, unlike those of made series.
+_REAL = "real"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def places(corpus: Sequence[Series], told: Sequence[Told]) -> list[Place]:
         outside = series.values[series.window < 0]
         distances = np.abs(outside - np.median(outside))
         sigma = _MAD_TO_SIGMA * float(np.median(distances))
-        if not series.name.startswith(_FOLDERS) or sigma == 0 or (np.diff(series.times) <= 0).any():
+        if not series.name.startswith(_REAL) or sigma == 0 or (np.diff(series.times) <= 0).any():
             continue
         starts = possible(series, of_one)
         chosen = np.sort(dice.choice(starts, min(_PLACES, len(starts)), replace=False))
