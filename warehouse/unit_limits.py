@@ -6,6 +6,17 @@ import polars as pl
 
 from warehouse.load import Cursor, ingest
 
+UNIT_LIMITS = pl.Schema(
+    {
+        "series_id": pl.Int64(),
+        "sensor_id": pl.String(),
+        "metric": pl.String(),
+        "built_at": pl.Datetime("us", "UTC"),
+        "spec_min": pl.Float64(),
+        "spec_max": pl.Float64(),
+    }
+)
+
 # Only series in the product's own unit of measurement have its limits.
 _LIMITS = """
 select s.series_id, s.sensor_id, s.metric, u.built_at, p.spec_min, p.spec_max
@@ -16,16 +27,20 @@ where s.series_id = any($1::text::integer[])
 """
 
 
-def hold_against_limits(cursor: Cursor, readings: pl.DataFrame) -> None:
-    """Count the readings (WATCHED, in log order) that belong to a unit's test, and keep those outside of the limits."""
+def unit_limits(cursor: Cursor, readings: pl.DataFrame) -> pl.DataFrame:
+    """UNIT_LIMITS of those series of the readings that are of units."""
     series = readings.get_column("series_id").unique().to_list()
     if not series:
-        return
+        return UNIT_LIMITS.to_frame()
     cursor.execute(_LIMITS, ("{" + ",".join(map(str, series)) + "}",))
-    limits = pl.DataFrame(cursor.fetch_arrow_table())
+    found = pl.DataFrame(cursor.fetch_arrow_table())
+    return found.select(pl.col(name).cast(kind) for name, kind in UNIT_LIMITS.items())
+
+
+def hold_against_limits(cursor: Cursor, readings: pl.DataFrame, limits: pl.DataFrame) -> None:
+    """Count the readings (WATCHED, in log order) that belong to a unit's test, and keep those outside of its limits."""
     if not limits.height:
         return
-    limits = limits.with_columns(pl.col("series_id").cast(pl.Int64), pl.col("built_at").cast(pl.Datetime("us", "UTC")))
     tested = (
         readings.join(limits, on="series_id", maintain_order="left")
         .filter(pl.col("event_time") >= pl.col("built_at"))

@@ -230,3 +230,11 @@ async def test_pages_hold_every_unit_once(api: Api) -> None:
             following = response.links.get("next", {}).get("url", "")
         assert seen == [f"tmp-{at}" for at in wanted]
     assert_problem(await api("GET", f"{path}/units?cursor=junk", "vera"), 422)
+
+
+async def test_a_reading_outside_of_a_units_limits_is_an_episode_at_once(api: Api) -> None:
+    path = await in_production(api)
+    await entered(api, path, "tmp-1")
+    take_in(api, measured("tmp-1", 70.0), measured("tmp-1", 131.2), measured("tmp-2", 500.0))
+    assert api.rows("select sensor_id, kind, peak_value from episodes") == [("tmp-1", "out_of_spec", 131.2)]
+    assert (await units_of(api, path))["tmp-1"]["reasons"][0].startswith("value 131.2 F above spec_max 120")

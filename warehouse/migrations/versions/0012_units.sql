@@ -27,9 +27,9 @@ create table unit_failures (
 --
 -- A unit is tested when its sensor has readings of the product's sensor type, in the product's unit of measurement, that
 -- were stored after the unit was entered and are of a time since then. It has failed when one of those lies outside of
--- spec_min to spec_max (a value that was revised counts as revised), or when an episode began since then that stands, of
--- any kind but drop_out: one that was settled by another counts as that, one that was withdrawn not at all. All other
--- tested units have passed.
+-- spec_min to spec_max (a value that was revised counts as revised), or when an episode began since then that stands: of
+-- any kind but drop_out, and out_of_spec, of which the readings themselves say more. One that was settled by another
+-- counts as that, one that was withdrawn not at all. All other tested units have passed.
 create view unit_results as
 select
     u.sensor_id,
@@ -46,7 +46,7 @@ select
             from episodes as e
             where e.sensor_id = u.sensor_id
                 and e.started_at >= u.built_at
-                and e.kind <> 'drop_out'
+                and e.kind not in ('drop_out', 'out_of_spec')
                 and e.verdict is null
         ) then 'failed'
         else 'passed'
@@ -73,7 +73,7 @@ select
         where u.readings > 0
             and e.sensor_id = u.sensor_id
             and e.started_at >= u.built_at
-            and e.kind <> 'drop_out'
+            and e.kind not in ('drop_out', 'out_of_spec')
             and e.verdict is null
         order by e.started_at
         limit 5
