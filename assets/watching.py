@@ -3,7 +3,7 @@
 import polars as pl
 import structlog
 
-from assets.detectors.online import Found, Limits, step
+from assets.detectors.online import Found, step
 from assets.detectors.online_settings import Kind
 from assets.detectors.online_state import State, StateUnreadable
 from warehouse.watching import INCIDENTS, RENAMED_WITHIN
@@ -22,12 +22,7 @@ _NAMES = {
 }
 
 
-NO_LIMITS = pl.DataFrame(schema={"series_id": pl.Int64, "spec_min": pl.Float64, "spec_max": pl.Float64})
-
-
-def watch_readings(
-    state: bytes | None, readings: pl.DataFrame, limits: pl.DataFrame = NO_LIMITS
-) -> tuple[bytes, pl.DataFrame]:
+def watch_readings(state: bytes | None, readings: pl.DataFrame) -> tuple[bytes, pl.DataFrame]:
     """See `warehouse.watching.Watcher`. A state that this version can't read is begun anew."""
     before = _known(state)
     after, found = step(
@@ -35,7 +30,6 @@ def watch_readings(
         readings.get_column("series_id").to_numpy(),
         readings.get_column("event_time").to_physical().to_numpy(),
         readings.get_column("value").to_numpy(),
-        limits=Limits(*(limits.get_column(name).to_numpy() for name in ("series_id", "spec_min", "spec_max"))),
     )
     return after.to_bytes(), incidents(readings, found)
 

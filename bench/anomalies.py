@@ -17,6 +17,7 @@ from assets.detectors.online import step
 from assets.detectors.online_state import State
 from bench import anomaly_report, anomaly_speed, injected, nab, nab_file, report, series_pictures
 from bench.alarms import Alarms, alarms
+from bench.days_in_depth import WANTED, Days, days_in_depth
 from bench.episodes import tell
 from bench.labelled import Ranked, rank
 from bench.measure import machine
@@ -25,9 +26,10 @@ from bench.nab import PROFILES
 
 @dataclass(frozen=True)
 class OnNab:
-    """What the online detector does on NAB.
+    """What the detectors do on NAB.
 
-    Its scores by profile, `inside` the files that chose the threshold and `outside` of them; what it tells at its own.
+    The online one's scores by profile, `inside` the files that chose the threshold and `outside` of them; what it tells
+    at its own. The batch one's `days`.
     """
 
     inside: Mapping[str, float]
@@ -35,6 +37,7 @@ class OnNab:
     alarms: Sequence[Alarms]
     places: Sequence[injected.Place]
     outcomes: Sequence[injected.Outcome]
+    days: Sequence[Days]
 
 
 def main() -> int:
@@ -49,6 +52,7 @@ def main() -> int:
         anomaly_report.ranks(ranked, published),
         anomaly_report.nab_scores(found.inside, found.outside, known.published),
         anomaly_report.alarms(found.alarms),
+        anomaly_report.days(found.days),
         anomaly_report.recalls(found.outcomes, len({place.name for place in found.places})),
         anomaly_report.confusion(found.outcomes),
         anomaly_report.speeds(batch, online, anomaly_speed.SENSORS, anomaly_speed.peers()),
@@ -64,7 +68,7 @@ def main() -> int:
 
 
 def on_nab(corpus: Sequence[nab.Series]) -> OnNab:
-    """The online detector on the whole corpus."""
+    """Both detectors on the whole corpus."""
     scores = [_online_scores(series) for series in corpus]
     told = tell([series.times for series in corpus], [series.values for series in corpus])
     places = injected.places(corpus, told)
@@ -74,6 +78,7 @@ def on_nab(corpus: Sequence[nab.Series]) -> OnNab:
         alarms=[alarms(series, of_one) for series, of_one in zip(corpus, told, strict=True)],
         places=places,
         outcomes=injected.outcomes(places),
+        days=[days_in_depth(corpus, wanted) for wanted in WANTED],
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.alarms import Alarms
 from bench.anomaly_speed import Peer
+from bench.days_in_depth import Days
 from bench.injected import EPISODES, LASTING, SIZES, Outcome
 from bench.labelled import Ranked
 from bench.nab import PROFILES
@@ -54,6 +55,19 @@ def alarms(found: Sequence[Alarms]) -> str:
     rows = [_alarm_row(name, [one for one in found if name in (one.folder, "all")]) for name in folders]
     head = ["NAB, as told", "series", "sensor-days", "false alarms", "a sensor-day", "windows", "told"]
     return table([*head, "delay, readings", "p90", "hours", "p90"], rows)
+
+
+def days(found: Sequence[Days]) -> str:
+    """The batch detector day by day, for each rate of alarms that was wanted."""
+    rows = [
+        [
+            *(f"{one.wanted:g}", f"{one.judged:,}", f"{one.not_judged:,}", f"{one.false}"),
+            *(f"{one.false / one.judged:.2f}", f"{one.windows}", _percent(one.met / one.windows)),
+        ]
+        for one in found
+    ]
+    head = ["NAB, judged in depth: alarms wanted a day", "sensor-days", "not judged", "false alarms", "a sensor-day"]
+    return table([*head, "windows", "met"], rows)
 
 
 def recalls(found: Sequence[Outcome], series: int) -> str:

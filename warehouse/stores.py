@@ -9,7 +9,7 @@ import polars as pl
 
 from warehouse.batches import Batch, Range
 from warehouse.load import Cursor, ingest
-from warehouse.unit_limits import hold_against_limits, unit_limits
+from warehouse.unit_limits import hold_against_limits
 from warehouse.watching import WATCHED, Watcher, watch
 
 _ORDER_EVENT = (
@@ -85,10 +85,9 @@ class ReadingStore:
             _touch(cursor, rows.keys)
         log = rows.log.join(numbers, on="series", how="left", maintain_order="left")
         readings = log.select("partition", *(pl.col(name).cast(kind) for name, kind in WATCHED.items()))
-        limits = unit_limits(cursor, readings)
-        hold_against_limits(cursor, readings, limits)
+        hold_against_limits(cursor, readings)
         if self._watcher:
-            watch(cursor, self._watcher, rows.topic_id, rows.ranges, readings, limits)
+            watch(cursor, self._watcher, rows.topic_id, rows.ranges, readings)
 
     def _numbered(self, cursor: Cursor, series: pl.DataFrame) -> pl.DataFrame:
         """Per series, its `series_id`; those that are new get one."""

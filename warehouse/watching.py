@@ -32,31 +32,20 @@ RENAMED_WITHIN = timedelta(hours=4)
 class Watcher(Protocol):
     """Judges a partition's readings, WATCHED in log order, by what it remembers of those before.
 
-    Of series that have `limits` (series_id, spec_min, spec_max) it tells when they are outside.
-
     Returns what it remembers then, and INCIDENTS: with `is_new` false, how one of an earlier slice goes on.
     """
 
-    def __call__(
-        self, state: bytes | None, readings: pl.DataFrame, limits: pl.DataFrame
-    ) -> tuple[bytes, pl.DataFrame]: ...
+    def __call__(self, state: bytes | None, readings: pl.DataFrame) -> tuple[bytes, pl.DataFrame]: ...
 
 
-def watch(
-    cursor: Cursor,
-    watcher: Watcher,
-    topic_id: str,
-    ranges: Mapping[int, Range],
-    readings: pl.DataFrame,
-    limits: pl.DataFrame,
-) -> None:
+def watch(cursor: Cursor, watcher: Watcher, topic_id: str, ranges: Mapping[int, Range], readings: pl.DataFrame) -> None:
     """Let the watcher see a slice's readings (`partition` and WATCHED's columns), and keep what it notices."""
     noticed = []
     for partition, covered in ranges.items():
         mine = readings.filter(pl.col("partition") == partition).select(WATCHED.names())
         cursor.execute("select state from detector_state where topic_id = $1 and partition = $2", (topic_id, partition))
         known = cursor.fetchone()
-        state, incidents = watcher(known[0] if known else None, mine, limits)
+        state, incidents = watcher(known[0] if known else None, mine)
         cursor.execute(_REMEMBER, (topic_id, partition, covered.end, state))
         noticed.append(incidents)
     found = pl.concat(noticed)
@@ -87,7 +76,7 @@ from episodes as newest
 where newest.sensor_id = s.sensor_id
     and newest.metric = s.metric
     and newest.tier = 'online'
-    and newest.kind <> 'drop_out'
+    and newest.kind not in ('drop_out', 'out_of_spec')
     and newest.started_at <= i.started_at
 order by newest.started_at desc, newest.episode_id desc
 limit 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-# Scores above these quantiles of a sensor's past are the tail that its threshold is drawn from: the first that has
-# enough peaks.
-_TAILS = (0.98, 0.9)
-# So many peaks say how high rarer ones are. Fewer do only by the highest, and after some days.
-_ENOUGH_PEAKS = 4
-_FEWEST_DAYS = 2.0
+# The past is cut into so many stretches or more, each as long as an alarm's surroundings where there is enough of it.
+_STRETCHES = 12
+# A shorter past has not seen what is usual at each hour.
+_FEWEST_DAYS = 1.0
+# The quantiles of the stretches' highest scores that the threshold is drawn from: a fifth of them may be anomalies.
+_QUANTILES = (0.5, 0.8)
 
 
 @dataclass(frozen=True)
@@ -29,28 +30,30 @@ class Span:
 def alarm_threshold(scores: Floats, days: float, *, per_day: float, gap: int) -> float:
     """The score above which a sensor as it was in the past would raise `per_day` alarms a day.
 
-    `scores` are of a past of so many `days`, float64[n]; nan is not judged. Peaks more than `gap` points apart count as
-    alarms of their own. The tail is taken as exponential: peaks over threshold with shape zero, as in Siffer et al.,
-    Anomaly Detection in Streams with Extreme Value Theory (2017). Its scale is drawn from the median excess, because
-    the past may hold anomalies; from the highest, where peaks are few. Nan when the past is too short, or too even,
-    to say.
+    `scores` are of a past of so many `days`, float64[n]; nan is not judged. Alarms at most `gap` points apart are one.
+    The highest scores of stretches of `gap` points are taken to follow a Gumbel distribution, as block maxima do
+    (Gumbel, Statistics of Extremes, 1958); their cube roots, because the batch detector's scores are distances to the
+    third power where they are high. Nan when the past is too short, or too even, to say.
     """
-    judged = scores[np.isfinite(scores)]
-    if len(judged) < 2 or days <= 0:
+    length = min(gap, len(scores) // _STRETCHES)
+    if length < 2 or days < _FEWEST_DAYS:
         return np.nan
-    tail, excess = np.nan, np.empty(0)
-    for share in _TAILS:
-        tail = float(np.quantile(judged, share))
-        excess = np.array([scores[span.peak] for span in spans(scores, tail, gap=gap)]) - tail
-        if len(excess) >= _ENOUGH_PEAKS:
-            break
-    if len(excess) >= _ENOUGH_PEAKS:
-        scale = float(np.median(excess)) / float(np.log(2))
-    elif len(excess) and days >= _FEWEST_DAYS:
-        scale = float(excess.max())
-    else:
+    stretches = scores[len(scores) % length :].reshape(-1, length)
+    highest = np.cbrt(np.where(np.isfinite(stretches), stretches, -1.0).max(axis=1))
+    highest = highest[highest >= 0]
+    if len(highest) < _STRETCHES // 2:
         return np.nan
-    return tail + scale * float(np.log(max(len(excess) / days / per_day, 1.0)))
+    low, high = np.quantile(highest, _QUANTILES)
+    if not high > low:
+        return np.nan
+    scale = (high - low) / (_gumbel(_QUANTILES[1]) - _gumbel(_QUANTILES[0]))
+    wanted = min(per_day * days / len(highest), 0.5)
+    return float((low + scale * (_gumbel(1 - wanted) - _gumbel(_QUANTILES[0]))) ** 3)
+
+
+def _gumbel(share: float) -> float:
+    """What that share of a standard Gumbel distribution lies below."""
+    return -math.log(-math.log(share))
 
 
 def spans(scores: Floats, threshold: float, *, gap: int) -> list[Span]:

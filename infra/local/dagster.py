@@ -211,4 +211,9 @@ def _command(program: str, *options: object) -> Command:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return environment(settings) | {"DAGSTER_HOME": str(home(settings)), STORAGE_URL: settings.dagster_url}
+    return environment(settings) | {
+        "DAGSTER_HOME": str(home(settings)),
+        STORAGE_URL: settings.dagster_url,
+        # Series are judged side by side: a BLAS with threads of its own only makes them wait for each other.
+        "OPENBLAS_NUM_THREADS": "1",
+    }

@@ -149,7 +149,7 @@ def test_sensors_of_an_old_recording_are_not_told(brisk: Settings) -> None:
 def noticing(*, is_new: bool) -> Watcher:
     """The detector, and a spike at the last reading of each slice: a new one, or how the one before goes on."""
 
-    def watch(state: bytes | None, readings: pl.DataFrame, limits: pl.DataFrame) -> tuple[bytes, pl.DataFrame]:
+    def watch(state: bytes | None, readings: pl.DataFrame) -> tuple[bytes, pl.DataFrame]:
         at = pl.col("event_time")
         spike = readings.tail(1).select(
             "series_id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -236,5 +237,9 @@ async def test_a_reading_outside_of_a_units_limits_is_an_episode_at_once(api: Ap
     path = await in_production(api)
     await entered(api, path, "tmp-1")
     take_in(api, measured("tmp-1", 70.0), measured("tmp-1", 131.2), measured("tmp-2", 500.0))
-    assert api.rows("select sensor_id, kind, peak_value from episodes") == [("tmp-1", "out_of_spec", 131.2)]
+    take_in(api, measured("tmp-1", 140.0), measured("tmp-1", 121.0), measured("tmp-1", 71.0))
+    told = "select sensor_id, kind, unit, readings, peak_value, round(peak_score::numeric, 3) from episodes"
+    assert api.rows(told) == [("tmp-1", "out_of_spec", "F", 3, 140.0, Decimal("0.125"))]
+    take_in(api, measured("tmp-1", -41.0, at=datetime.now(UTC) + timedelta(minutes=50)))
+    assert api.rows("select readings, ended_at - started_at > interval '45 minutes' from episodes") == [(4, True)]
     assert (await units_of(api, path))["tmp-1"]["reasons"][0].startswith("value 131.2 F above spec_max 120")

@@ -11,6 +11,7 @@ import pytest
 
 from bench import anomaly_report, nab, nab_file
 from bench.anomaly_speed import Peer
+from bench.days_in_depth import days_in_depth
 from bench.labelled import Ranked
 from bench.nab import PROFILES
 from bench.series_pictures import groups
@@ -45,6 +46,16 @@ def test_a_detection_a_little_beside_the_label_counts_in_part() -> None:
 def test_the_window_is_the_period() -> None:
     assert usual_window(np.sin(2 * np.pi * np.arange(2000) / 48)) == 48
     assert usual_window(np.zeros(100)) == 125
+
+
+def test_days_are_judged_by_their_past_and_held_against_the_labels() -> None:
+    at = np.arange(10 * 288)
+    values = 20 + 3 * np.sin(2 * np.pi * at / 288) + np.random.default_rng(2).normal(0, 0.3, len(at))
+    values[2_000], values[2_500] = 60, 60
+    window = np.where(abs(at - 2_000) < 20, 7, -1)
+    series = nab.Series("a/b.csv", at * 300_000_000, values, window, np.zeros(len(at)), np.ones(len(at), bool))
+    found = days_in_depth([series], 0.01)
+    assert (found.judged, found.not_judged, found.windows, found.met, found.false) == (8, 2, 1, 1, 1)
 
 
 @pytest.fixture

@@ -151,16 +151,25 @@ def test_scores_above_a_threshold_are_one_span_unless_far_apart() -> None:
 
 
 def test_the_threshold_is_passed_as_often_as_wanted() -> None:
-    dice = np.random.default_rng(5)
-    scores = dice.exponential(1.0, 100_000)
-    days = 100.0
-    threshold = alarm_threshold(scores[:50_000], days / 2, per_day=0.5, gap=0)
-    passed = len(spans(scores[50_000:], threshold, gap=0)) / (days / 2)
-    assert 0.15 < passed < 1.5
-    assert alarm_threshold(scores[:50_000], days / 2, per_day=0.05, gap=0) > threshold
+    scores = np.abs(np.random.default_rng(5).gumbel(5, 1, 100_000)) ** 3
+    days = 500.0
+    threshold = alarm_threshold(scores[:50_000], days / 2, per_day=0.5, gap=20)
+    passed = len(spans(scores[50_000:], threshold, gap=20)) / (days / 2)
+    assert 0.3 < passed < 0.8
+    assert alarm_threshold(scores[:50_000], days / 2, per_day=0.05, gap=20) > threshold
+
+
+def test_what_has_happened_before_is_told_again() -> None:
+    times, values = rhythm()
+    for ago in (0, 2, 5):
+        values[-100 - ago * PER_DAY + 7 * ago] += 15
+    outcome = judge(times, values, TODAY, per_day=0.05)
+    assert outcome
+    assert [(one.kind, one.peak) for one in outcome.found] == [(Kind.SPIKE, len(values) - 100)]
 
 
 def test_a_threshold_needs_scores_of_some_time() -> None:
     assert np.isnan(alarm_threshold(np.zeros(1000), 10, per_day=0.1, gap=5))
-    assert np.isnan(alarm_threshold(np.arange(50.0), 0.1, per_day=0.1, gap=40))
-    assert np.isnan(alarm_threshold(np.full(10, np.nan), 10, per_day=0.1, gap=5))
+    assert np.isnan(alarm_threshold(np.arange(500.0), 0.9, per_day=0.1, gap=40))
+    assert np.isnan(alarm_threshold(np.arange(20.0), 9, per_day=0.1, gap=40))
+    assert np.isnan(alarm_threshold(np.full(1000, np.nan), 10, per_day=0.1, gap=5))
