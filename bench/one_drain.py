@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from assets.watching import watch_readings
 from bench.measure import peak_rss_mib
 from sensorhouse.settings import Settings
 from sensors_io.drain import Share, drain
@@ -40,7 +41,7 @@ def main() -> None:
     settings = Settings(_env_file=None)
     lake = open_lake(settings)
     with connect(settings.database_url) as connection:
-        feed = readings_feed(settings, sensor_types=staged.sensor_types(connection))
+        feed = readings_feed(settings, sensor_types=staged.sensor_types(connection), watcher=watch_readings)
     print("ready", flush=True)
     sys.stdin.readline()
     began_at, cpu_s = time.time(), time.process_time()
