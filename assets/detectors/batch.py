@@ -168,18 +168,22 @@ def _unforeseen(x: Floats, train: int) -> Floats:
     lagged = np.lib.stride_tricks.sliding_window_view(x[: train or len(x)][:_AR_POINTS], _AR_ORDER + 1)
     inputs = np.column_stack((lagged[:, :-1], np.ones(len(lagged))))
     outcome = lagged[:, -1]
-    fits = np.ones(len(outcome), dtype=bool)
-    weights: npt.NDArray[np.floating] = np.zeros(_AR_ORDER + 1)
-    for _ in range(3):
-        products = inputs[fits].T @ inputs[fits]
-        # A ridge, for series whose lags say the same.
-        products += 1e-4 * np.trace(products) / len(products) * np.eye(len(products))
-        weights = np.linalg.solve(products, inputs[fits].T @ outcome[fits])
+    products, targets = inputs.T @ inputs, inputs.T @ outcome
+    weights = _solved(products, targets)
+    for _ in range(2):
         misses = np.abs(outcome - inputs @ weights)
-        fits = misses <= np.quantile(misses, 0.97)
+        bad = misses > np.quantile(misses, 0.97)
+        weights = _solved(products - inputs[bad].T @ inputs[bad], targets - inputs[bad].T @ outcome[bad])
     foretold: Floats = np.convolve(x, weights[-2::-1], "valid")[:-1] + weights[-1]
     off: Floats = np.abs(x[_AR_ORDER:] - foretold)
     return np.concatenate((np.full(_AR_ORDER, np.median(_sample(off))), off))
+
+
+def _solved(products: Floats, targets: Floats) -> Floats:
+    """The weights of least squares, with a ridge for series whose lags say the same."""
+    ridge = 1e-4 * np.trace(products) / len(products) * np.eye(len(products))
+    weights: Floats = np.linalg.solve(products + ridge, targets)
+    return weights
 
 
 def _in_units(scores: Floats, normal: int, share: float) -> Floats:
