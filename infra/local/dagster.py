@@ -74,6 +74,8 @@ def _code_server(settings: Settings, location: Location) -> Part:
         children_go_on=True,
         # The runs inherit it.
         niceness=BEHIND,
+        # The first start compiles what it imports, and lets dbt read its project: minutes on a busy machine.
+        ready_within_s=300.0,
         stop_within_s=1.5,
     )
 
