@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -111,14 +110,10 @@ def _outcomes(
     tasks = [(row, day) for day, change in changes.items() for row in change.rows]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         # The detector lets go of the interpreter while it computes.
-        done = (
-            iter(list(threads.map(partial(_outcome, series, per_day), *zip(*tasks, strict=True))))
-            if tasks
-            else iter(())
-        )
+        done = dict(zip(tasks, threads.map(lambda task: _outcome(series, *task, per_day=per_day), tasks), strict=True))
     outcomes = {}
     for day, change in changes.items():
-        parts = [next(done) for _ in change.rows]
+        parts = [done[row, day] for row in change.rows]
         found = pl.DataFrame([row for part in parts for row in part.found], _FOUND, orient="row")
         examined = pl.DataFrame([part.examined for part in parts], _EXAMINED, orient="row")
         outcomes[day] = (
@@ -128,7 +123,7 @@ def _outcomes(
     return outcomes
 
 
-def _outcome(series: Series, per_day: float, row: int, day: date) -> _Outcome:
+def _outcome(series: Series, row: int, day: date, *, per_day: float) -> _Outcome:
     times, values = series.of(row, day)
     since = microseconds(day)
     outcome = in_depth.judge(times, values, since, per_day=per_day)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assets.detectors.grid import LONGEST_GAP, lay
 from assets.detectors.in_depth import MOST_PAST, US_PER_DAY, judge
@@ -173,3 +175,19 @@ def test_a_threshold_needs_scores_of_some_time() -> None:
     assert np.isnan(alarm_threshold(np.arange(500.0), 0.9, per_day=0.1, gap=40))
     assert np.isnan(alarm_threshold(np.arange(20.0), 9, per_day=0.1, gap=40))
     assert np.isnan(alarm_threshold(np.full(1000, np.nan), 10, per_day=0.1, gap=5))
+
+
+@given(
+    st.lists(st.floats(-1e300, 1e300) | st.sampled_from([0.0, 1.0, 1e-300]), min_size=2, max_size=600),
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 1),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_readings_stop_the_others_from_being_judged(values: list[float], seed: int, since: float) -> None:
+    dice = np.random.default_rng(seed)
+    times = np.cumsum(dice.choice([1, 1_000_000, 60_000_000, US_PER_DAY], len(values)))
+    at = int(times[0] + since * (times[-1] - times[0]))
+    outcome = judge(times, np.array(values), at, per_day=0.05)
+    for one in outcome.found if outcome else ():
+        assert np.searchsorted(times, at) <= one.start <= one.peak <= one.end < len(values)
+        assert np.isfinite(one.score)
