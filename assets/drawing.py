@@ -17,7 +17,7 @@ _LINE, _SPAN = "#3b7dd8", "#e8590c"
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG picture, with the text for those who can't see it."""
+    """An SVG picture, and in words what it shows."""
 
     svg: str
     text: str
@@ -25,7 +25,9 @@ class Picture:
     @property
     def markdown(self) -> str:
         """As Dagster's UI shows it."""
-        return f"![{self.text}](data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()})"
+        return (
+            f"{self.text}\n\n![{self.text}](data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()})"
+        )
 
 
 def thinned(times: npt.NDArray[np.int64], values: Floats, buckets: int) -> tuple[npt.NDArray[np.int64], Floats]:

@@ -159,6 +159,6 @@ def _pictured(series: Series, day: date, episodes: pl.DataFrame) -> Picture | No
     times, values = series.of(one["row"], day)
     margin = max(_LEAST_MARGIN_US, one["ended_at"] - one["started_at"])
     within = slice(*np.searchsorted(times, (one["started_at"] - margin, one["ended_at"] + margin)))
-    curve = drawing.thinned(times[within], values[within], _BUCKETS)
-    text = f"{one['sensor_id']}, {one['metric']}: {one['kind']}"
-    return Picture(drawing.svg(*curve, one["started_at"], one["ended_at"]), text)
+    times, values = drawing.thinned(times[within], values[within], _BUCKETS)
+    text = f"{one['sensor_id']}, {one['metric']} in {one['unit']}, {values.min():g} to {values.max():g}: {one['kind']}"
+    return Picture(drawing.svg(times, values, one["started_at"], one["ended_at"]), text)

@@ -28,7 +28,7 @@ from warehouse.database import connect
 SETTLES_WITHIN_S = 240.0
 # A demo is watched: smaller lake commits, today refreshed more often, a drain that waits for what comes next, and no
 # sign-in to look.
-PACE = {"lake_flush_s": 3.0, "linger_s": 30.0, "refresh_s": 5.0, "judge_s": 10.0, "dashboard_sign_in": False}
+PACE = {"lake_flush_s": 3.0, "linger_s": 30.0, "refresh_s": 5.0, "judge_s": 30.0, "dashboard_sign_in": False}
 EVERY_S = 1.0
 ORDER_EVERY_S = 7
 

@@ -36,4 +36,4 @@ def test_a_picture_lies_within_its_frame() -> None:
 
 def test_a_curve_that_stands_still_can_be_drawn() -> None:
     ET.fromstring(svg(np.array([5]), np.array([1.0]), 5, 5))
-    assert Picture("<svg/>", "probe").markdown == "![probe](data:image/svg+xml;base64,PHN2Zy8+)"
+    assert Picture("<svg/>", "probe").markdown == "probe\n\n![probe](data:image/svg+xml;base64,PHN2Zy8+)"
