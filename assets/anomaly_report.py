@@ -54,9 +54,9 @@ def table(episodes: pl.DataFrame) -> str:
     return "\n".join((head, "| --- | --- | --- | --- | --- | ---: | ---: | --- |", *rows))
 
 
-def jumped(rates: list[Rate]) -> list[Rate]:
+def jumped(found: list[Rate]) -> list[Rate]:
     """The sensor types that raise so many alarms now that somebody should look."""
-    return [one for one in rates if one.lately >= _FEWEST and one.lately > _TIMES * one.usual_per_day]
+    return [one for one in found if one.lately >= _FEWEST and one.lately > _TIMES * one.usual_per_day]
 
 
 def checked(url: str) -> dg.AssetCheckResult:

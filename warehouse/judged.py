@@ -184,7 +184,7 @@ class Rate:
 
 
 def rates(connection: psycopg.Connection, *, lately: timedelta, before: timedelta) -> list[Rate]:
-    """How often episodes begin, by sensor type; of those that have readings of the time before."""
+    """How often episodes begin, by sensor type; of those that have any, and readings of the time before."""
     rows = connection.execute(
         """
         with days as (
@@ -203,7 +203,7 @@ def rates(connection: psycopg.Connection, *, lately: timedelta, before: timedelt
             count(*) filter (where started_at > now() - %(lately)s) as lately,
             count(*) filter (where started_at <= now() - %(lately)s)::float8 / days as usual_per_day
         from days
-        left join episodes using (sensor_type)
+        join episodes using (sensor_type)
         where verdict is null
             and started_at > now() - %(lately)s - %(before)s
         group by

@@ -78,8 +78,12 @@ def _waiting(settings: Settings) -> str:
         unpublished, touched = changes.waiting(connection)
         unjudged = len(judged.due(connection, judge_s=0, past_days=PAST.days))
     lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
-    waiting = {"events to publish": unpublished, "messages to drain": lag, "partition keys to refresh": touched}
-    waiting["partition keys to judge"] = unjudged
+    waiting = {
+        "events to publish": unpublished,
+        "messages to drain": lag,
+        "partition keys to refresh": touched,
+        "partition keys to judge": unjudged,
+    }
     return ", ".join(f"{number} {what}" for what, number in waiting.items() if number)
 
 
