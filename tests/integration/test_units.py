@@ -13,6 +13,7 @@ import pytest
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
 from tests.api import Api, assert_problem
+from tests.episodes import mark_episode
 from tests.readings import publish_readings, reading, readings_of
 
 LINE = "dresden-1"
@@ -58,20 +59,6 @@ def take_in(api: Api, *readings: dict[str, Any]) -> None:
 
 def measured(sensor: str, value: float, *, at: datetime | None = None, unit: str = "F") -> dict[str, Any]:
     return reading(sensor, at=at or datetime.now(UTC), value=value, unit=unit)
-
-
-def note_episode(api: Api, sensor: str, kind: str, *, at: datetime, verdict: str | None = None) -> None:
-    api.rows(
-        """
-        insert into episodes (
-            sensor_id, sensor_type, metric, unit, day, kind, started_at, peak_at, ended_at, readings, peak_score, tier,
-            verdict, settled_at
-        )
-        values (%s, 'temperature', 'temperature', 'F', %s, %s, %s, %s, %s, 1, 9, 'online', %s, %s)
-        returning 1
-        """,
-        *(sensor, at.date(), kind, at, at, at, verdict, at if verdict else None),
-    )
 
 
 async def test_units_are_entered_once_however_often_they_are_named(api: Api) -> None:
@@ -201,12 +188,12 @@ async def test_an_episode_that_stands_fails_a_unit(api: Api) -> None:
     await entered(api, path, *names)
     take_in(api, *(measured(name, 70) for name in names[:-1]))
     at = datetime.now(UTC) + timedelta(minutes=1)
-    note_episode(api, "shifted", "spike", at=at, verdict="corrected")
-    note_episode(api, "shifted", "shift", at=at)
-    note_episode(api, "withdrawn", "shift", at=at, verdict="withdrawn")
-    note_episode(api, "dropped", "drop_out", at=at)
-    note_episode(api, "earlier", "shift", at=at - timedelta(hours=1))
-    note_episode(api, "untested", "shift", at=at)
+    mark_episode(api.settings, "shifted", at, kind="spike", verdict="corrected")
+    mark_episode(api.settings, "shifted", at, kind="shift")
+    mark_episode(api.settings, "withdrawn", at, kind="shift", verdict="withdrawn")
+    mark_episode(api.settings, "dropped", at, kind="drop_out")
+    mark_episode(api.settings, "earlier", at - timedelta(hours=1), kind="shift")
+    mark_episode(api.settings, "untested", at, kind="shift")
     units = await units_of(api, path)
     assert {name: units[name]["result"] for name in names} == {
         "shifted": "failed",
