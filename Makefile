@@ -79,6 +79,10 @@ bench-anomalies: setup ## how well the detectors find what is labelled (BENCH="-
 	@$(UV) sync --frozen --quiet --inexact --group bench
 	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m bench.anomalies $(BENCH)
 
+.PHONY: bench-marts
+bench-marts: setup ## how long the marts of ten million readings take, at once and after late ones (BENCH="--help")
+	@$(BIN)/python -m bench.marts $(BENCH)
+
 reset: setup ## end the stack and drop all its data
 	$(BIN)/sensorhouse down --drop-data
 

@@ -6,14 +6,29 @@ import psycopg
 
 
 def marker(connection: psycopg.Connection) -> str:
-    """Changes with every loaded order event and every refreshed or judged partition key."""
+    """Changes with every slice, every refreshed or judged partition key, every new unit, episode or end of a silence.
+
+    The end of a silence that goes on moves twice a minute; that counts every ten minutes.
+    """
     found = connection.execute(
         """
         select concat_ws(
             '/',
             (select coalesce(sum(next_offset), 0) from ledger),
             (select extract(epoch from max(refreshed_at)) from staged_keys),
-            (select extract(epoch from max(judged_at)) from judged_keys)
+            (select extract(epoch from max(judged_at)) from judged_keys),
+            (select count(*) from units),
+            -- Their ids are in the order of time.
+            (select episode_id from episodes order by episode_id desc limit 1),
+            (
+                select concat_ws(
+                    '+',
+                    count(*),
+                    extract(epoch from date_bin('10 minutes', max(e.ended_at), timestamptz 'epoch'))
+                )
+                from silences as s
+                join episodes as e using (episode_id)
+            )
         )
         """
     ).fetchone()

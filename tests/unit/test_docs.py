@@ -70,6 +70,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/anomalies.md",
+        "docs/marts.md",
         "docs/performance.md",
         "docs/policy.md",
         "docs/performance-orders.md",
@@ -86,7 +87,14 @@ def test_what_a_document_links_to_is_there(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["README.md", "CONTRIBUTING.md", "docs/performance.md", "docs/performance-orders.md", "docs/quick-start.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/marts.md",
+        "docs/performance.md",
+        "docs/performance-orders.md",
+        "docs/quick-start.md",
+    ],
 )
 def test_every_make_command_in_a_document_exists(path: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

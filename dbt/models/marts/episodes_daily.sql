@@ -4,11 +4,10 @@ select
     sensor_id,
     count(*) as episodes,
     count(distinct metric) as metrics,
-    sum(readings) as readings,
+    sum(readings)::bigint as readings,
     min(started_at) as first_at,
     max(ended_at) as last_at
-from {{ ref('stg_episodes') }}
-where stands
+from {{ ref('episodes') }}
 group by
     day,
     sensor_type,

@@ -1,8 +1,11 @@
-select distinct on (event_id)
+select
+    topic_id,
+    partition,
+    "offset" as kafka_offset,
     event_id,
     order_id,
     version,
-    type as event_type,
+    type,
     status,
     customer_id,
     sku,
@@ -12,7 +15,3 @@ select distinct on (event_id)
     occurred_at,
     ingested_at
 from {{ source('warehouse', 'raw_orders') }}
-order by
-    event_id,
-    ingested_at desc,
-    "offset" desc
