@@ -18,12 +18,22 @@ from dagster_dbt import (
     dbt_assets,
 )
 
+from assets import mart_report
 from assets.resources import House
 from sensorhouse.settings import Settings
+from warehouse.database import Connection, connect
 
 PROJECT = DbtProject(Path(__file__).parent.parent / "dbt")
 # The one beside our Python: whoever starts us need not have it on the search path.
 DBT = Path(sysconfig.get_path("scripts")) / "dbt"
+
+
+def _is_view(node: Mapping[str, Any]) -> bool:
+    return bool(node.get("config", {}).get("materialized") == "view")
+
+
+def _table(node: Mapping[str, Any]) -> mart_report.Table:
+    return node["schema"], node.get("identifier") or node["alias"]
 
 
 class Translator(DagsterDbtTranslator):
@@ -46,8 +56,8 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
         """As dagster-dbt makes it, with a kind that tells a view from a table."""
         spec = super().get_asset_spec(manifest, unique_id, project)
-        materialized = self.get_resource_props(manifest, unique_id).get("config", {}).get("materialized")
-        return spec.merge_attributes(kinds={"view" if materialized == "view" else "table"})
+        kind = "view" if _is_view(self.get_resource_props(manifest, unique_id)) else "table"
+        return spec.merge_attributes(kinds={kind})
 
 
 def manifest(project: DbtProject = PROJECT) -> Path:
@@ -91,15 +101,20 @@ def profiles(settings: Settings) -> Iterator[Path]:
         yield folder
 
 
+MANIFEST: dict[str, Any] = json.loads(manifest().read_bytes())
+_NODES = MANIFEST["sources"] | MANIFEST["nodes"]
+_TRANSLATOR = Translator()
+
+
 @dbt_assets(
-    manifest=manifest(),
+    manifest=MANIFEST,
     project=PROJECT,
-    dagster_dbt_translator=Translator(),
+    dagster_dbt_translator=_TRANSLATOR,
     name="marts",
 )
 def marts(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> Iterator[Any]:
     """Build the chosen models and test them; a failing test shows as a failed asset check."""
-    with profiles(house.settings) as folder:
+    with profiles(house.settings) as folder, connect(house.settings.database_url, autocommit=True) as connection:
         dbt = DbtCliResource(
             project_dir=str(PROJECT.project_dir),
             profiles_dir=str(folder),
@@ -107,7 +122,25 @@ def marts(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> 
         )
         # Unit tests are for those who change a model, not for every build.
         build = ["build", "--exclude-resource-type", "unit_test"]
-        yield from dbt.cli(build, context=context, target_path=folder / "target").stream()
+        target = folder / "target"
+        for event in dbt.cli(build, context=context, target_path=target).stream():
+            if isinstance(event, dg.Output):
+                more = _metadata(connection, str(event.metadata["unique_id"].value), target)
+                yield event.with_metadata({**event.metadata, **more})
+            else:
+                yield event
+
+
+def _metadata(connection: Connection, model: str, target: Path) -> dict[str, Any]:
+    """What a model that was just built tells; `target` is where dbt put its SQL as it ran."""
+    node = _NODES[model]
+    compiled = target / "compiled" / node["package_name"] / node["original_file_path"]
+    parents = {
+        _table(_NODES[parent]): _TRANSLATOR.get_asset_spec(MANIFEST, parent, PROJECT).key
+        for parent in node["depends_on"]["nodes"]
+    }
+    counted = {} if _is_view(node) else mart_report.row_count(connection, _table(node))
+    return counted | mart_report.lineage(connection, compiled.read_text(), parents)
 
 
 def _output(url: str) -> dict[str, str | int]:

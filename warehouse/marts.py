@@ -1,8 +1,11 @@
-"""How much of the tables the marts hold."""
+"""What the marts hold: how much of the tables, how many rows, which columns."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from psycopg import sql
 
 from warehouse.database import Connection
 
@@ -48,3 +51,31 @@ def coverage(connection: Connection) -> Coverage:
     ).fetchone()
     assert held
     return Coverage(orders[0], held[0], readings[0], held[1])
+
+
+def rows(connection: Connection, schema: str, table: str) -> int:
+    """How many a table has."""
+    counted = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+    assert counted
+    count: int = counted[0]
+    return count
+
+
+def columns(connection: Connection, tables: Collection[tuple[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """By (schema, table), each column's type, in order; what does not exist is left out."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    names = [list(part) for part in zip(*tables, strict=True)] or [[], []]
+    for schema, table, column, kind in connection.execute(
+        """
+        select nspname, relname, attname, format_type(atttypid, null)
+        from unnest(%s::text[], %s::text[]) as wanted (nspname, relname)
+        join pg_namespace using (nspname)
+        join pg_class using (relname)
+        join pg_attribute on attrelid = pg_class.oid
+        where relnamespace = pg_namespace.oid and attnum > 0 and not attisdropped
+        order by nspname, relname, attnum
+        """,
+        names,
+    ):
+        found.setdefault((schema, table), {})[column] = kind
+    return found

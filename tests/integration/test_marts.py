@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import dagster as dg
@@ -119,6 +120,13 @@ def run(settings: Settings, job: str) -> None:
         assert build_definitions(brisk).resolve_job_def(job).execute_in_process(instance=instance).success
 
 
+def made_of(metadata: Mapping[str, dg.MetadataValue[Any]], column: str) -> list[tuple[str, ...]]:
+    """Where a column of a model comes from: asset and column."""
+    lineage = metadata["dagster/column_lineage"].value
+    assert isinstance(lineage, dg.TableColumnLineage)
+    return [(*dep.asset_key.path, dep.column_name) for dep in lineage.deps_by_column[column]]
+
+
 def written_last(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
     """Of each mart that grows, how many rows it has and the newest transaction that wrote one."""
     return {
@@ -140,6 +148,15 @@ def test_an_order_is_one_row_with_the_times_of_its_states_and_its_units(settings
     built = materialize(settings)
     assert built.success
     assert all(check.passed for check in built.get_asset_check_evaluations())
+    told = {
+        event.materialization.asset_key.path[-1]: event.materialization.metadata
+        for event in built.get_asset_materialization_events()
+    }
+    assert len(told) == len(list(marts.specs))
+    assert all("dagster/column_lineage" in metadata for metadata in told.values())
+    assert [told[mart]["dagster/row_count"].value for mart in ("orders", "units", "order_events")] == [1, 3, 3]
+    assert made_of(told["orders"], "value") == [("staging", "stg_orders", "value")]
+    assert made_of(told["stg_order_events"], "status") == [("raw_orders", "status")]
     found = """
         select order_id, status, value::text, is_open, hours_to_accept, hours_in_production, units_built, yield
         from marts.orders
