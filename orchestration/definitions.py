@@ -5,25 +5,29 @@ import dagster as dg
 from assets import catalogue, checks, housekeeping, raw, readings
 from assets.resources import House
 from orchestration import jobs, schedules, sensors
+from orchestration.monitoring import monitored
 from sensorhouse.settings import Settings
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
     return dg.Definitions(
-        assets=[
-            *catalogue.specs,
-            raw.orders_topic,
-            raw.readings_topic,
-            raw.raw_orders,
-            raw.raw_readings,
-            raw.dead_letters,
-            readings.readings,
-            readings.anomalies,
-            housekeeping.lake_files,
-            housekeeping.hot_window,
-            housekeeping.drain_books,
-        ],
+        assets=monitored(
+            [
+                *catalogue.specs,
+                raw.orders_topic,
+                raw.readings_topic,
+                raw.raw_orders,
+                raw.raw_readings,
+                raw.dead_letters,
+                readings.readings,
+                readings.anomalies,
+                housekeeping.lake_files,
+                housekeeping.hot_window,
+                housekeeping.drain_books,
+            ],
+            settings,
+        ),
         asset_checks=[checks.orders_balance, checks.readings_balance, checks.staged_balance, checks.usual_alarm_rate],
         jobs=[
             jobs.drain_orders,

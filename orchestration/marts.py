@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.marts import marts
 from assets.resources import House
+from orchestration.monitoring import monitored
 from orchestration.runs import is_unfinished
 from sensorhouse.errors import DependencyDown
 from sensorhouse.settings import Settings
@@ -50,7 +51,10 @@ def marts_inputs(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
     return dg.Definitions(
-        assets=[marts], jobs=[build_marts], sensors=[marts_inputs], resources={"house": House(settings)}
+        assets=monitored([marts], settings),
+        jobs=[build_marts],
+        sensors=[marts_inputs],
+        resources={"house": House(settings)},
     )
 
 

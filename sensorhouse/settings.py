@@ -61,6 +61,9 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, description="Port of the API and the live dashboard.")
+    public_url: str | None = Field(
+        None, description="http(s)://… where people reach the API and the live page; empty: api_host and api_port."
+    )
     jwt_secret: SecretStr | None = Field(
         None, description="Signs tokens, 32 bytes or more; `sensorhouse up` makes one for the local stack."
     )
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """Address of the folder of Delta tables, without a trailing slash."""
         return (self.lake_url or str(self.state_dir.absolute() / "lake")).rstrip("/")
+
+    @cached_property
+    def public_address(self) -> str:
+        """Where links to the live page lead, without a trailing slash."""
+        return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
 
     @cached_property
     def signing_key(self) -> str:

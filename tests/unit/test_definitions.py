@@ -41,6 +41,25 @@ def test_every_asset_says_what_it_is() -> None:
         assert spec.group_name not in (None, "default"), spec.key
 
 
+def test_every_asset_has_an_owner_and_what_is_made_by_itself_says_how_old_it_may_become() -> None:
+    for location in LOCATIONS.values():
+        # What a location only reads has no description there.
+        for spec in filter(lambda spec: spec.description, location.resolve_all_asset_specs()):
+            assert spec.owners, spec.key
+            assert bool(spec.freshness_policy) == ("fresh when" in spec.metadata), spec.key
+            if spec.group_name in ("marts", "readings", "housekeeping"):
+                assert spec.freshness_policy, spec.key
+
+
+def test_links_lead_to_tables_pages_and_assets_that_there_are() -> None:
+    by_name = {spec.key.path[-1]: spec for spec in definitions.defs.resolve_all_asset_specs()}
+    raw = by_name["raw_readings"].metadata
+    assert raw["dagster/table_name"] == "public.reading_chunks"
+    assert str(raw["live page"].value).endswith(":8000/")
+    assert raw["dead letters"].value == by_name["dead_letters"].key
+    assert str(by_name["anomalies"].metadata["lake table"].value).endswith("/lake/episodes")
+
+
 def test_sensors_and_schedules_run_without_being_switched_on(repository: dg.RepositoryDefinition) -> None:
     assert {one.default_status for one in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
     assert {one.default_status for one in repository.schedule_defs} <= {dg.DefaultScheduleStatus.RUNNING}
