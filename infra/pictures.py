@@ -1,4 +1,4 @@
-"""The README's pictures, taken of the running stack: the live dashboard and Dagster's asset graph."""
+"""The documents' pictures, taken of the running stack: the live pages and Dagster's asset graph."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
                 _dashboard(browser, settings, folder / "dashboard.png", width=1400, scheme="light"),
                 _dashboard(browser, settings, folder / "dashboard-dark.png", width=1400, scheme="dark"),
                 _dashboard(browser, settings, folder / "dashboard-narrow.png", width=400, scheme="light"),
+                _linked(browser, settings, folder / "sensor.png", "#episode a", ready="#sensor-curve .js-line"),
+                _linked(browser, settings, folder / "order.png", "#latest-orders a", ready="#order-history td"),
                 _asset_graph(browser, settings, folder / "asset-graph.png"),
             ]
         finally:
@@ -33,16 +35,33 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
 
 
 def _dashboard(browser: Browser, settings: Settings, file: Path, *, width: int, scheme: str) -> Path:
+    page = _opened(browser, settings, width=width, scheme=scheme)
+    page.locator("#curve .points path").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _linked(browser: Browser, settings: Settings, file: Path, link: str, *, ready: str) -> Path:
+    """The page that the first such link on the dashboard leads to."""
+    page = _opened(browser, settings, width=1400, scheme="light")
+    page.locator(link).first.click(timeout=SHOWS_WITHIN_MS)
+    page.locator(ready).first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _opened(browser: Browser, settings: Settings, *, width: int, scheme: str) -> Page:
     page = browser.new_page(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page.goto(services.url(settings))
-    if page.url.endswith("/sign-in"):
+    if "/sign-in" in page.url:
         page.get_by_label("Username").fill("vera")
         page.get_by_label("Password").fill(DEMO_PASSWORD)
         page.get_by_role("button", name="Sign in").click()
     page.locator("#updated", has_text="UTC").wait_for(timeout=SHOWS_WITHIN_MS)
-    page.locator("#curve .points path").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return page
+
+
+def _taken(page: Page, file: Path) -> Path:
     _settle(page)
     page.screenshot(path=file, full_page=True)
     page.close()
