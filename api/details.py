@@ -22,7 +22,7 @@ LATEST_ORDERS = 8
 # Of an order; the API lists them all.
 UNITS = 200
 _GOOD_FOR_S = 1.5
-_CURVE_GOOD_FOR_S = 4.0
+_CURVE_GOOD_FOR_S = 2.0
 # While Postgres is away.
 _STALE_S = 60.0
 _MOST, _MOST_CURVES = 256, 64

@@ -28,7 +28,7 @@ from warehouse.episodes import Episode
 from warehouse.sensors import Sensor, Series, Tested
 
 RANGES = {"day": timedelta(days=1), "week": timedelta(weeks=1), "month": timedelta(days=30)}
-CURVE_REFRESH_MS = 5_000
+CURVE_REFRESH_MS = 2_500
 
 
 def layout(sensor_id: str, *, metric: str | None, episode: str | None) -> html.Div:

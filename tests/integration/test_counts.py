@@ -19,7 +19,7 @@ from tests.episodes import mark_episode
 from tests.servers import Servers
 from tests.waiting import wait_until
 from warehouse.counts import Counts, counts, forget
-from warehouse.database import connect
+from warehouse.database import connect, migrate
 from warehouse.pool import connected
 
 MOVES = ("routed", "in_production", "in_test", "shipped", "cancelled")
@@ -108,6 +108,21 @@ async def test_the_counts_are_those_of_the_tables_after_a_server_was_killed(serv
         await asyncio.gather(*under_way, return_exceptions=True)
         expected = counted(api)
         assert await kept(api) == expected
+
+
+async def test_what_was_there_before_anything_was_counted_is_counted_too(api_without_limits: Api) -> None:
+    api, dice = api_without_limits, Random(3)
+    await asyncio.gather(*(place(api, dice) for _ in range(20)))
+    await asyncio.to_thread(change_episodes, api.settings, 3)
+    api.rows("update outbox set published_at = now() where id in (select id from outbox limit 5) returning 1")
+    expected = counted(api)
+    with connect(api.settings.database_url) as connection:
+        connection.execute("drop function count_orders, count_episodes, count_outbox cascade")
+        connection.execute("drop function own_shard, add_counts, add_recent_counts, add_episodes")
+        connection.execute("drop table counts, recent_counts")
+        connection.execute("update alembic_version set version_num = '0012'")
+    await asyncio.to_thread(migrate, api.settings.database_url)
+    assert await kept(api) == expected
 
 
 async def test_counts_by_time_are_dropped_when_nobody_adds_to_them_any_more(api: Api) -> None:
