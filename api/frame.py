@@ -109,8 +109,13 @@ def label(text: str) -> dict[str, Any]:
 
 def sensor_link(sensor_id: str, *, episode: Episode | None = None) -> html.A:
     """The sensor's page; with an episode, at its time."""
-    query = f"?metric={quote(episode.metric)}&episode={episode.episode_id}" if episode else ""
-    return html.A(sensor_id, href=f"{SENSORS}{quote(sensor_id, safe='')}{query}")
+    return html.A(sensor_id, href=f"{SENSORS}{quote(sensor_id, safe='')}{_at(episode) if episode else ''}")
+
+
+def episode_link(episode: Episode, *, is_shown: bool) -> html.A:
+    """On a sensor's page, to where its curve shows the episode."""
+    mark: dict[str, Any] = {"aria-current": "true"} if is_shown else {}
+    return html.A(span(episode), href=_at(episode), **mark)
 
 
 def order_link(order_id: UUID) -> html.A:
@@ -147,12 +152,16 @@ def peak(episode: Episode, *, before: str = "") -> str:
     return "" if episode.peak_value is None else f"{before}{episode.peak_value:,.1f} {unit(episode.unit)}"
 
 
+def _at(episode: Episode) -> str:
+    return f"?metric={quote(episode.metric)}&episode={episode.episode_id}"
+
+
 def _header(dagster_url: str, *, signed_in: bool) -> html.Header:
     links = [
         html.A("Dagster", href=dagster_url, target="_blank", rel="noopener"),
         html.A("API", href="/docs", target="_blank", rel="noopener"),
     ]
-    find = dcc.Input(id="find", name="q", type="search", placeholder="Sensor or order id", required=True)
+    find = dcc.Input(id="find", name="q", type="search", placeholder="Sensor or order id")
     return html.Header(
         [
             html.Div(

@@ -57,7 +57,7 @@ def add_callbacks(live: dash.Dash, app: FastAPI) -> None:
             sensor_page.told(sensor),
             options,
             no_update if keeps else next(iter(options), None),
-            sensor_page.episodes(sensor),
+            sensor_page.episodes(sensor, asked["episode"]),
             sensor_page.tested(_may_know(sensor.tested)),
         )
 

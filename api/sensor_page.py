@@ -12,6 +12,7 @@ from api.frame import (
     REFRESH_MS,
     TIERS,
     card,
+    episode_link,
     facts,
     graph,
     heading,
@@ -50,7 +51,7 @@ def layout(sensor_id: str, *, metric: str | None, episode: str | None) -> html.D
             ),
             html.Div(
                 [
-                    card("Episodes", "those that stand, the newest first", html.Div(id="sensor-episodes")),
+                    card("Episodes", "those that stand; choose one to see its curve", html.Div(id="sensor-episodes")),
                     card("Unit", "for which order it was built, and its test", html.Div(id="sensor-unit")),
                 ],
                 className="row",
@@ -103,15 +104,24 @@ def counts(curve: Curve) -> str:
     return f"{curve.readings:,} {plural(curve.readings, 'reading')} in this time, {again}"
 
 
-def episodes(sensor: Sensor) -> Any:
-    """Its episodes, the newest first."""
+def episodes(sensor: Sensor, shown: str | None) -> Any:
+    """Its episodes, the newest first, each with the way to its curve; `shown` is the one that the curve is at."""
     if not sensor.episodes:
         return html.P("None found so far.", className="empty")
+    has_several = len(metric_options(sensor)) > 1
     rows = [
-        [KINDS[one.kind], one.metric, span(one), peak(one) or "–", f"{one.readings:,}", TIERS[one.tier]]
+        [
+            KINDS[one.kind],
+            *([one.metric] if has_several else []),
+            episode_link(one, is_shown=str(one.episode_id) == shown),
+            peak(one) or "–",
+            f"{one.readings:,}",
+            TIERS[one.tier],
+        ]
         for one in sensor.episodes
     ]
-    columns = {"Kind": "", "Metric": "", "When, UTC": "", "Peak": "number", "Readings": "number", "Found": ""}
+    metric = {"Metric": ""} if has_several else {}
+    columns = {"Kind": "", **metric, "When, UTC": "", "Peak": "number", "Readings": "number", "Found": ""}
     return table("Episodes", columns, rows)
 
 

@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from warehouse.pool import Connection
 
+    Column = npt.NDArray[Any]
+
 BUCKETS = 240
-_TIME = pl.Datetime("us", "UTC")
-# What Postgres counts times from, in microseconds of 1970's.
-_EPOCH_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+# What Postgres counts times from, in microseconds.
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
 # Dimensions, flags, type, length and lower bound: what comes before the elements of an array that Postgres sends.
 _HEADER_BYTES = 20
 _READINGS = {"event_times": ">i8", "readings": ">f8"}
@@ -41,24 +44,22 @@ class Curve:
 
 async def curve(connection: Connection, sensor_id: str, metric: str, start: datetime, end: datetime) -> Curve:
     """The sensor's values from `start` to `end`, both included."""
-    selection = (sensor_id, metric, start, end)
-    readings = await _fetch(connection, _READINGS, *selection)
-    times = readings.get_column("event_times")
-    if times.n_unique() == times.len():
-        return await asyncio.to_thread(_thinned, readings, start, end)
-    # Seldom: then it matters which is the newer one.
-    readings = await _fetch(connection, _READINGS | _POSITIONS, *selection)
-    return await asyncio.to_thread(_staged, readings, start, end)
+    asked = (sensor_id, metric, start, end)
+    columns = await _fetch(connection, _READINGS, *asked)
+    if await asyncio.to_thread(_has_repeats, columns[0]):
+        # Seldom: only then it matters which is the newer one.
+        columns = await _fetch(connection, _READINGS | _POSITIONS, *asked)
+    return await asyncio.to_thread(_drawn, columns, _since_epoch(start), _since_epoch(end))
 
 
 async def _fetch(
-    connection: Connection, columns: dict[str, str], sensor_id: str, metric: str, start: datetime, end: datetime
-) -> pl.DataFrame:
-    """The readings of the chunks that reach into the span, as these columns."""
+    connection: Connection, kinds: dict[str, str], sensor_id: str, metric: str, start: datetime, end: datetime
+) -> list[Column]:
+    """These columns of the readings within the span."""
     # As bytes: the driver would make a Python object of each element.
     rows = await connection.fetch(
         f"""
-        select {", ".join(f"array_send(c.{name}) as {name}" for name in columns)}
+        select {", ".join(f"array_send(c.{name}) as {name}" for name in kinds)}
         from series as s
         join reading_chunks as c using (series_id)
         where s.sensor_id = $1
@@ -67,43 +68,54 @@ async def _fetch(
             and c.t_min >= date_trunc('day', $3::timestamptz, 'UTC')
             and c.t_max >= $3
             and c.t_min <= $4
+        order by c.t_min
         """,
         *(sensor_id, metric, start, end),
     )
-    return await asyncio.to_thread(
-        lambda: (
-            pl.DataFrame({name: _elements([row[name] for row in rows], kind) for name, kind in columns.items()})
-            .with_columns((pl.col("event_times") + _EPOCH_US).cast(_TIME))
-            .filter(pl.col("event_times").is_between(start, end))
-        )
-    )
+
+    def within() -> list[Column]:
+        times, *others = (_elements([row[name] for row in rows], kind) for name, kind in kinds.items())
+        is_within = (times >= _since_epoch(start)) & (times <= _since_epoch(end))
+        return [column[is_within] for column in (times, *others)]
+
+    return await asyncio.to_thread(within)
 
 
-def _elements(arrays: Sequence[bytes], kind: str) -> pl.Series:
+def _elements(arrays: Sequence[bytes], kind: str) -> Column:
     element = np.dtype([("bytes", ">i4"), ("element", kind)])
     parts = [np.frombuffer(array, element, offset=_HEADER_BYTES)["element"] for array in arrays]
-    native = np.dtype(kind).newbyteorder("=")
-    return pl.Series(np.concatenate(parts).astype(native) if parts else np.empty(0, native))
+    return np.concatenate([np.empty(0, kind), *parts]).astype(np.dtype(kind).newbyteorder("="))
 
 
-def _staged(readings: pl.DataFrame, start: datetime, end: datetime) -> Curve:
-    """The newest of each time, and how many others there were."""
-    ordered = readings.sort("event_times", *_POSITIONS)
-    is_again = pl.col("event_times") == pl.col("event_times").shift(1)
-    is_same = pl.col("readings") == pl.col("readings").shift(1)
-    counted = ordered.select(repeated=(is_again & is_same).sum(), revised=(is_again & ~is_same).sum())
-    newest = ordered.filter((pl.col("event_times") != pl.col("event_times").shift(-1)).fill_null(True))
-    thinned = _thinned(newest, start, end)
-    return Curve(thinned.times, thinned.values, readings.height, *map(int, counted.row(0)))
+def _has_repeats(times: Column) -> bool:
+    ordered = np.sort(times, kind="stable")
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
-def _thinned(readings: pl.DataFrame, start: datetime, end: datetime) -> Curve:
-    """Of each of BUCKETS the lowest and the highest, in the order of time."""
-    width_us = max((end - start) // BUCKETS // timedelta(microseconds=1), 1)
-    bucket = (pl.col("event_times") - start).dt.total_microseconds() // width_us
-    both = pl.col("event_times", "readings")
-    lowest, highest = both.get(pl.col("readings").arg_min()), both.get(pl.col("readings").arg_max())
-    low = readings.lazy().group_by(bucket.alias("bucket")).agg(lowest)
-    high = readings.lazy().group_by(bucket.alias("bucket")).agg(highest)
-    points = pl.concat(pl.collect_all([low, high])).unique().sort("event_times")
-    return Curve(tuple(points.get_column("event_times")), tuple(points.get_column("readings")), readings.height)
+def _drawn(columns: Sequence[Column], start: int, end: int) -> Curve:
+    """The newest reading of each time, thinned, and how many others there were."""
+    times, values, *positions = columns
+    order = np.lexsort((*reversed(positions), times))
+    times, values = times[order], values[order]
+    is_again, is_same = times[1:] == times[:-1], values[1:] == values[:-1]
+    is_newest = np.append(~is_again, True)[: len(times)]
+    drawn_times, drawn_values = _thinned(times[is_newest], values[is_newest], start, end)
+    repeated, revised = int((is_again & is_same).sum()), int((is_again & ~is_same).sum())
+    return Curve(drawn_times, drawn_values, len(times), repeated, revised)
+
+
+def _thinned(times: Column, values: Column, start: int, end: int) -> tuple[tuple[datetime, ...], tuple[float, ...]]:
+    """Of each of BUCKETS the lowest and the highest; the times ascend."""
+    bounds = np.searchsorted(times, np.linspace(start, end + 1, BUCKETS + 1, dtype=np.int64))
+    extremes = {
+        int(first + at)
+        for first, after in pairwise(bounds)
+        if first < after
+        for at in (values[first:after].argmin(), values[first:after].argmax())
+    }
+    kept = sorted(extremes)
+    return tuple(_EPOCH + int(at) * _US for at in times[kept]), tuple(values[kept].tolist())
+
+
+def _since_epoch(at: datetime) -> int:
+    return (at - _EPOCH) // _US

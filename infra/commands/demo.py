@@ -80,9 +80,10 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     console.print("\nsending orders, and real recordings as readings")
     sending = time.monotonic()
     recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC).replace(microsecond=0))
+    # Orders first: what a unit sends since it was entered is its test.
+    orders = traffic.send_orders(url, recordings[0].sensor_id)
     with Client(url, "gateway") as gateway:
         readings = traffic.send_readings(gateway, settings, recordings)
-    orders = traffic.send_orders(url)
     sent = time.monotonic()
     console.print(
         f"all acknowledged after {sent - sending:.1f} s; waiting for the drains and the refresh of touched keys"

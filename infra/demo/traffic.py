@@ -119,8 +119,11 @@ def _break(settings: Settings) -> int:
     return BROKEN_DEAD_LETTERS
 
 
-def send_orders(url: str) -> Sent:
-    """Orders of several customers: accepted, over a limit, refused; some approved, one moved on until it is shipped."""
+def send_orders(url: str, unit: str) -> Sent:
+    """Orders of several customers: accepted, over a limit, refused; some approved, one moved on until it is shipped.
+
+    `unit` is a TMP-100 that was built for that one.
+    """
     counted = Sent()
     with Client(url, "ada") as ada, Client(url, "gus") as gus, Client(url, "olivia") as olivia:
         placed = [order for buyer in (ada, gus) for order in _place(buyer, counted)]
@@ -129,6 +132,8 @@ def send_orders(url: str) -> Sent:
         moved = next(order for order in placed if order["status"] == "accepted")
         for status in ("routed", "in_production", "in_test", "shipped"):
             _count(counted, olivia.set_status(moved["order_id"], status))
+            if status == "in_production":
+                olivia.enter_units(moved["order_id"], [unit], "dresden-1")
         waiting = [order for order in placed if order["status"] == "pending_approval"]
         with Client(url, "paul") as paul:
             _count(counted, paul.set_status(waiting[-1]["order_id"], "accepted", "known project"))
