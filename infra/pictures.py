@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from api.frame import ORDERS
+from infra.demo.client import Client
 from infra.local import dagster, services, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
@@ -26,8 +28,8 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
                 _dashboard(browser, settings, folder / "dashboard.png", width=1400, scheme="light"),
                 _dashboard(browser, settings, folder / "dashboard-dark.png", width=1400, scheme="dark"),
                 _dashboard(browser, settings, folder / "dashboard-narrow.png", width=400, scheme="light"),
-                _linked(browser, settings, folder / "sensor.png", "#episode a", ready="#sensor-curve .js-line"),
-                _linked(browser, settings, folder / "order.png", "#latest-orders a", ready="#order-history td"),
+                _sensor(browser, settings, folder / "sensor.png"),
+                _order(browser, settings, folder / "order.png"),
                 _asset_graph(browser, settings, folder / "asset-graph.png"),
             ]
         finally:
@@ -40,11 +42,21 @@ def _dashboard(browser: Browser, settings: Settings, file: Path, *, width: int, 
     return _taken(page, file)
 
 
-def _linked(browser: Browser, settings: Settings, file: Path, link: str, *, ready: str) -> Path:
-    """The page that the first such link on the dashboard leads to."""
+def _sensor(browser: Browser, settings: Settings, file: Path) -> Path:
+    """The one whose episode is the newest."""
     page = _opened(browser, settings, width=1400, scheme="light")
-    page.locator(link).first.click(timeout=SHOWS_WITHIN_MS)
-    page.locator(ready).first.wait_for(timeout=SHOWS_WITHIN_MS)
+    page.locator("#episode a").first.click(timeout=SHOWS_WITHIN_MS)
+    page.locator("#sensor-curve .js-line").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _order(browser: Browser, settings: Settings, file: Path) -> Path:
+    """One in production, as the demo leaves it."""
+    with Client(services.url(settings), "olivia") as olivia:
+        order_id = olivia.get("/orders/", status="in_production")["items"][0]["order_id"]
+    page = _opened(browser, settings, width=1400, scheme="light")
+    page.goto(f"{services.url(settings)}{ORDERS}{order_id}")
+    page.locator("#order-units td").first.wait_for(timeout=SHOWS_WITHIN_MS)
     return _taken(page, file)
 
 

@@ -1,4 +1,4 @@
-"""How many orders, episodes and waiting events there are, from sums that the database keeps in step with them."""
+"""How many orders and episodes there are, from sums that the database keeps in step with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class Counts:
     orders_last_hour: int
     anomalies: int
     anomalies_last_day: int
-    outbox_waiting: int
 
 
 async def counts(connection: Connection) -> Counts:
@@ -35,7 +34,6 @@ async def counts(connection: Connection) -> Counts:
             name.removeprefix(_ORDERS): count for name, count in totals.items() if name.startswith(_ORDERS)
         },
         anomalies=totals.get("episodes", 0),
-        outbox_waiting=totals.get("outbox waiting", 0),
     )
 
 

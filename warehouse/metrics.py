@@ -56,7 +56,7 @@ class Metrics:
 
 
 async def metrics(connection: Connection, readings_topic: str) -> Metrics:
-    """Look at the warehouse once; costs a few milliseconds however much there is of anything."""
+    """Look at the warehouse once; costs a few milliseconds however many orders, episodes and readings there are."""
     offsets: dict[str, dict[int, int]] = {}
     for row in await connection.fetch("select topic_id, partition, next_offset from ledger"):
         offsets.setdefault(row["topic_id"], {})[row["partition"]] = row["next_offset"]
@@ -98,7 +98,9 @@ locks as (
 ),
 
 waiting as (
-    select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as outbox_oldest_s
+    select
+        count(*) as outbox_waiting,
+        coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as outbox_oldest_s
     from outbox
     where published_at is null
 )
@@ -118,6 +120,7 @@ select
     (select coalesce(sum(dead_letters), 0)::bigint from ledger) as dead_letters,
     staged.duplicates,
     staged.revisions,
+    waiting.outbox_waiting,
     waiting.outbox_oldest_s
 from staged
 cross join locks

@@ -80,10 +80,9 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     console.print("\nsending orders, and real recordings as readings")
     sending = time.monotonic()
     recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC).replace(microsecond=0))
-    # Orders first: what a unit sends since it was entered is its test.
-    orders = traffic.send_orders(url, recordings[0].sensor_id)
     with Client(url, "gateway") as gateway:
         readings = traffic.send_readings(gateway, settings, recordings)
+    orders = traffic.send_orders(url)
     sent = time.monotonic()
     console.print(
         f"all acknowledged after {sent - sending:.1f} s; waiting for the drains and the refresh of touched keys"
@@ -115,6 +114,7 @@ def _stay(settings: Settings, console: Console) -> None:
     console.print("\nlive readings and orders go on; Ctrl-C ends everything")
     chosen = random.Random()
     recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC))
+    traffic.build(services.url(settings), recordings[0].sensor_id)
     try:
         with Client(services.url(settings), "gateway") as gateway, Client(services.url(settings), "ada") as ada:
             for second in range(40 * 60):  # A token is good for an hour.

@@ -119,11 +119,8 @@ def _break(settings: Settings) -> int:
     return BROKEN_DEAD_LETTERS
 
 
-def send_orders(url: str, unit: str) -> Sent:
-    """Orders of several customers: accepted, over a limit, refused; some approved, one moved on until it is shipped.
-
-    `unit` is a TMP-100 that was built for that one.
-    """
+def send_orders(url: str) -> Sent:
+    """Orders of several customers: accepted, over a limit, refused; some approved, one moved on until it is shipped."""
     counted = Sent()
     with Client(url, "ada") as ada, Client(url, "gus") as gus, Client(url, "olivia") as olivia:
         placed = [order for buyer in (ada, gus) for order in _place(buyer, counted)]
@@ -132,8 +129,6 @@ def send_orders(url: str, unit: str) -> Sent:
         moved = next(order for order in placed if order["status"] == "accepted")
         for status in ("routed", "in_production", "in_test", "shipped"):
             _count(counted, olivia.set_status(moved["order_id"], status))
-            if status == "in_production":
-                olivia.enter_units(moved["order_id"], [unit], "dresden-1")
         waiting = [order for order in placed if order["status"] == "pending_approval"]
         with Client(url, "paul") as paul:
             _count(counted, paul.set_status(waiting[-1]["order_id"], "accepted", "known project"))
@@ -141,6 +136,15 @@ def send_orders(url: str, unit: str) -> Sent:
         cancelled = [order for order in placed if order["status"] == "accepted"][-1]
         _count(counted, olivia.set_status(cancelled["order_id"], "cancelled", "the customer called"))
     return counted
+
+
+def build(url: str, unit: str) -> None:
+    """An order of TMP-100 in production, with a unit built: what that sends from now on is its test."""
+    with Client(url, "ada") as ada, Client(url, "olivia") as olivia:
+        order_id = ada.order("TMP-100", 4, notes="demo")["order_id"]
+        for status in ("routed", "in_production"):
+            olivia.set_status(order_id, status)
+        olivia.enter_units(order_id, [unit], "dresden-1")
 
 
 def _place(buyer: Client, counted: Sent) -> Iterator[dict[str, str]]:
