@@ -62,7 +62,7 @@ faketime: ## a clock for the tests in tests/faults to set back
 redis: ## a Redis for the tests of what the API's processes share
 	@infra/install-redis
 
-pictures: setup browser ## the README's pictures, of the stack that runs
+pictures: setup browser ## the documents' pictures, of the stack that runs
 	$(BIN)/python -m infra.pictures
 
 .PHONY: bench-ingest

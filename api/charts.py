@@ -1,13 +1,15 @@
-"""The live dashboard's two charts, as Plotly's JSON; the style sheet colours what differs between light and dark."""
+"""The live pages' charts, as Plotly's JSON; the style sheet colours what differs between light and dark."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import compress
 from typing import Any
 
 from api.words import unit
-from warehouse.episodes import Curve, Episode
+from warehouse.curves import Curve
+from warehouse.episodes import Episode
 from warehouse.metrics import Rate
 
 Figure = dict[str, Any]
@@ -40,7 +42,14 @@ def rates_figure(rates: Sequence[Rate]) -> Figure:
 
 def curve_figure(episode: Episode, curve: Curve) -> Figure:
     """A sensor's values around an episode, the abnormal ones marked."""
-    hover = f"%{{x|%d %b %H:%M}}<br><b>%{{y:.1f}}</b> {unit(episode.unit)}"
+    return sensor_figure(episode.unit, curve, [episode])
+
+
+def sensor_figure(
+    symbol: str, curve: Curve, episodes: Sequence[Episode], span: tuple[datetime, datetime] | None = None
+) -> Figure:
+    """A sensor's values over a span of time, those within episodes marked."""
+    hover = f"%{{x|%d %b %H:%M}}<br><b>%{{y:.1f}}</b> {unit(symbol)}"
     measured = {
         "type": "scatter",
         "mode": "lines",
@@ -50,7 +59,7 @@ def curve_figure(episode: Episode, curve: Curve) -> Figure:
         "line": {"color": LINE, "width": 1.6},
         "hovertemplate": f"{hover}<extra></extra>",
     }
-    inside = [episode.started_at <= at <= episode.ended_at for at in curve.times]
+    inside = [any(one.started_at <= at <= one.ended_at for one in episodes) for at in curve.times]
     anomalous = {
         "type": "scatter",
         "mode": "markers",
@@ -60,7 +69,16 @@ def curve_figure(episode: Episode, curve: Curve) -> Figure:
         "marker": {"color": ANOMALY, "size": 6, "symbol": "diamond"},
         "hovertemplate": f"{hover}, abnormal<extra></extra>",
     }
-    span = {
+    layout = _layout(x={"range": list(span)} if span else {}, y={"ticksuffix": f" {unit(symbol)}"}) | {
+        "shapes": [_shade(one) for one in episodes],
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    }
+    return {"data": [measured, anomalous], "layout": layout}
+
+
+def _shade(episode: Episode) -> dict[str, Any]:
+    return {
         "type": "rect",
         "xref": "x",
         "yref": "paper",
@@ -72,12 +90,6 @@ def curve_figure(episode: Episode, curve: Curve) -> Figure:
         "line": {"width": 0},
         "layer": "below",
     }
-    layout = _layout(x={}, y={"ticksuffix": f" {unit(episode.unit)}"}) | {
-        "shapes": [span],
-        "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    }
-    return {"data": [measured, anomalous], "layout": layout}
 
 
 def empty_figure(reason: str = "") -> Figure:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 
 from api.context import one_of
 from api.data_plane import exposition
+from api.details import Details
 from api.health import Part, dagster_parts, lake_part, status, watched_parts
 from api.snapshots import Watched
 from sensorhouse.beside import beside
@@ -21,7 +22,6 @@ from sensors_io.ends import Ends, TopicEnd
 from sensors_io.lake import open_lake
 from warehouse.accounts import ROLES
 from warehouse.data_plane import DataPlane, Sums, data_plane
-from warehouse.episodes import Curve, Episode, curve
 from warehouse.metrics import Metrics, metrics
 from warehouse.pool import connected
 
@@ -57,6 +57,7 @@ class Dashboard:
 
     def __init__(self, settings: Settings, pool: Pool, client: httpx.AsyncClient) -> None:
         self.settings, self._pool, self._client = settings, pool, client
+        self.details = Details(pool)
         self._topics = (settings.orders_topic, settings.readings_topic)
         self._kafka = Ends(settings, self._topics)
         self._lake = open_lake(settings)
@@ -92,11 +93,6 @@ class Dashboard:
         return exposition(
             None if self._plane.problem else self._plane.value, None if self._ends.problem else self._ends.value
         )
-
-    async def curve(self, episode: Episode) -> Curve:
-        """The sensor's values around an episode."""
-        async with connected(self._pool) as connection:
-            return await curve(connection, episode)
 
     def _lag(self, found: Metrics) -> dict[str, int | None]:
         known = lag(self._ends.value, found.next_offsets) if self._ends.value and not self._ends.problem else {}

@@ -1,4 +1,4 @@
-"""What time ends: orders that nobody approved by then, answers that no repeat can get any more."""
+"""What time ends: orders that nobody approved by then, answers that no repeat can get any more, old counts by time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from agent.order_states import EVENTS
 from sensorhouse.errors import DependencyDown, Overloaded
-from warehouse import answers, orders
+from warehouse import answers, counts, orders
 from warehouse.pool import transaction
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ async def expire(pool: Pool, *, keys_kept_for: timedelta) -> None:
                 pass
             async with transaction(pool) as connection:
                 await answers.forget(connection, kept_for=keys_kept_for)
+                await counts.forget(connection)
         except (DependencyDown, Overloaded) as error:
             log.warning("could_not_expire", error=str(error))
         await asyncio.sleep(EXPIRE_EVERY_S)

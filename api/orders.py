@@ -128,7 +128,7 @@ async def list_orders(
     request: Request, query: Annotated[OrderQuery, Query()], user: Reader, services: Reach
 ) -> Response:
     """Orders, newest first; a customer sees their own. `Link` leads to the next page."""
-    own = _own_customer(user)
+    own = own_customer(user)
     if own and query.customer_id not in (None, own):
         raise Forbidden("a customer sees their own orders")
     after = cursors.read(query.cursor, _POSITION)
@@ -221,7 +221,7 @@ async def reject_order(
 
 def _customer_of(user: User, wanted: Wanted) -> str:
     """Whom the order is for."""
-    own = _own_customer(user)
+    own = own_customer(user)
     if own:
         if wanted.customer_id not in (None, own):
             raise Forbidden("a customer orders for themselves")
@@ -231,7 +231,7 @@ def _customer_of(user: User, wanted: Wanted) -> str:
     return wanted.customer_id
 
 
-def _own_customer(user: User) -> str | None:
+def own_customer(user: User) -> str | None:
     """The customer that a user is confined to; null for the maker's own people."""
     if _STAFF & set(user.roles):
         return None
@@ -242,7 +242,7 @@ def _own_customer(user: User) -> str | None:
 
 def theirs(order: Order | None, user: User) -> Order:
     """The order, if the user may know of it; raises `NotFound` otherwise."""
-    own = _own_customer(user)
+    own = own_customer(user)
     if order is None or (own and order.customer_id != own):
         raise NotFound("there is no such order")
     return order

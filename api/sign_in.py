@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from html import escape
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from starlette.datastructures import URL
@@ -20,6 +22,8 @@ from sensorhouse.errors import DependencyDown, Refused, Unauthenticated
 from warehouse.accounts import User
 
 COOKIE = "sensorhouse_token"
+# Who looks at a live page, for what is shown of it; null where no sign-in is asked for.
+viewer: ContextVar[User | None] = ContextVar("viewer", default=None)
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -36,6 +40,7 @@ _PAGE = """<!DOCTYPE html>
 <h1>Sensorhouse</h1>
 <form method="post" action="/sign-in">
 {said}
+<input type="hidden" name="onward" value="{onward}">
 <label>Username <input name="username" autocomplete="username" autocapitalize="none" required autofocus></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
 <button>Sign in</button>
@@ -56,11 +61,11 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services: Services = self._app.state.services
         try:
-            await _user(HTTPConnection(scope), services)
+            user = await _user(HTTPConnection(scope), services)
         except Unauthenticated as error:
             answer = (
-                RedirectResponse("/sign-in", 303)
-                if scope["path"] == "/"
+                RedirectResponse(_way_in(HTTPConnection(scope).url), 303)
+                if _is_page(scope["path"])
                 else problem(scope, error.status, str(error), title=error.title)
             )
             await answer(scope, receive, send)
@@ -68,23 +73,32 @@ class Gate:
             answer = problem(scope, 503, "who you are can't be looked up now; try again", headers={"retry-after": "2"})
             await answer(scope, receive, send)
         else:
-            await self._inner(scope, receive, send)
+            seen_by = viewer.set(user)
+            try:
+                await self._inner(scope, receive, send)
+            finally:
+                viewer.reset(seen_by)
 
 
 @router.get("/sign-in")
-async def show_form() -> HTMLResponse:
-    """The form."""
-    return _form()
+async def show_form(onward: str = "/") -> HTMLResponse:
+    """The form; `onward` is the page that was asked for."""
+    return _form(onward)
 
 
 @router.post("/sign-in")
-async def sign_in(request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach) -> Response:
-    """Check the password; on to the dashboard, or the form again with the reason."""
+async def sign_in(
+    request: Request,
+    form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    services: Reach,
+    onward: Annotated[str, Form()] = "/",
+) -> Response:
+    """Check the password; on to the page that was asked for, or the form again with the reason."""
     try:
         token = await auth.token(form, services)
     except Refused as error:
-        return _form(str(error), error.status)
-    answer = RedirectResponse("/", 303)
+        return _form(onward, str(error), error.status)
+    answer = RedirectResponse(onward if _is_page(onward) else "/", 303)
     answer.set_cookie(
         COOKIE,
         token.access_token,
@@ -111,9 +125,20 @@ async def _user(connection: HTTPConnection, services: Services) -> User:
     return await services.user(services.tokens.read(token))
 
 
-def _form(said: str = "", status: int = 200) -> HTMLResponse:
+def _is_page(path: str) -> bool:
+    """Whether it leads to one of our own pages, and nowhere else."""
+    return path == "/" or path.startswith("/live/")
+
+
+def _way_in(url: URL) -> str:
+    asked = f"{url.path}?{url.query}" if url.query else url.path
+    return "/sign-in" if asked == "/" else f"/sign-in?onward={quote(asked, safe='')}"
+
+
+def _form(onward: str, said: str = "", status: int = 200) -> HTMLResponse:
     message = f'<p role="alert" class="said">{escape(said)}</p>' if said else ""
-    return HTMLResponse(_PAGE.format(said=message), status, {"cache-control": "no-store"})
+    content = _PAGE.format(said=message, onward=escape(onward))
+    return HTMLResponse(content, status, {"cache-control": "no-store"})
 
 
 def _is_https(url: URL) -> bool:

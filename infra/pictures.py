@@ -1,4 +1,4 @@
-"""The README's pictures, taken of the running stack: the live dashboard and Dagster's asset graph."""
+"""The documents' pictures, taken of the running stack: the live pages and Dagster's asset graph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from api.frame import ORDERS
+from infra.demo.client import Client
 from infra.local import dagster, services, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
@@ -26,6 +28,8 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
                 _dashboard(browser, settings, folder / "dashboard.png", width=1400, scheme="light"),
                 _dashboard(browser, settings, folder / "dashboard-dark.png", width=1400, scheme="dark"),
                 _dashboard(browser, settings, folder / "dashboard-narrow.png", width=400, scheme="light"),
+                _sensor(browser, settings, folder / "sensor.png"),
+                _order(browser, settings, folder / "order.png"),
                 _asset_graph(browser, settings, folder / "asset-graph.png"),
             ]
         finally:
@@ -33,16 +37,43 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
 
 
 def _dashboard(browser: Browser, settings: Settings, file: Path, *, width: int, scheme: str) -> Path:
+    page = _opened(browser, settings, width=width, scheme=scheme)
+    page.locator("#curve .points path").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _sensor(browser: Browser, settings: Settings, file: Path) -> Path:
+    """The one whose episode is the newest."""
+    page = _opened(browser, settings, width=1400, scheme="light")
+    page.locator("#episode a").first.click(timeout=SHOWS_WITHIN_MS)
+    page.locator("#sensor-curve .js-line").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _order(browser: Browser, settings: Settings, file: Path) -> Path:
+    """One in production, as the demo leaves it."""
+    with Client(services.url(settings), "olivia") as olivia:
+        order_id = olivia.get("/orders/", status="in_production")["items"][0]["order_id"]
+    page = _opened(browser, settings, width=1400, scheme="light")
+    page.goto(f"{services.url(settings)}{ORDERS}{order_id}")
+    page.locator("#order-units td").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return _taken(page, file)
+
+
+def _opened(browser: Browser, settings: Settings, *, width: int, scheme: str) -> Page:
     page = browser.new_page(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page.goto(services.url(settings))
-    if page.url.endswith("/sign-in"):
+    if "/sign-in" in page.url:
         page.get_by_label("Username").fill("vera")
         page.get_by_label("Password").fill(DEMO_PASSWORD)
         page.get_by_role("button", name="Sign in").click()
     page.locator("#updated", has_text="UTC").wait_for(timeout=SHOWS_WITHIN_MS)
-    page.locator("#curve .points path").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    return page
+
+
+def _taken(page: Page, file: Path) -> Path:
     _settle(page)
     page.screenshot(path=file, full_page=True)
     page.close()

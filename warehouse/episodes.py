@@ -1,4 +1,4 @@
-"""Episodes for those who ask: listed, counted, and the newest with their sensors' curves around them."""
+"""Episodes for those who ask: listed, counted, the newest of all and those of one sensor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from warehouse.pool import Connection
 
 NEWEST = 12
-CURVE_BUCKETS = 240
-CURVE_MARGIN = (timedelta(hours=6), timedelta(days=3))
+MARGIN = (timedelta(hours=6), timedelta(days=3))
 
 Position = tuple[datetime, UUID]
 
@@ -39,7 +38,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Episode:
-    """Where a sensor's metric was abnormal; `peak_value` is what was most so, null when nothing was measured."""
+    """Where a sensor's metric was abnormal; `peak_value` is what was most so, null when nothing was measured.
+
+    `is_silent` while it is a drop-out that goes on.
+    """
 
     episode_id: UUID
     sensor_id: str
@@ -52,14 +54,14 @@ class Episode:
     readings: int
     peak_value: float | None
     tier: str
+    is_silent: bool = False
 
-
-@dataclass(frozen=True)
-class Curve:
-    """A sensor's values around an episode, thinned to each bucket's extremes."""
-
-    times: tuple[datetime, ...]
-    values: tuple[float, ...]
+    @property
+    def surroundings(self) -> tuple[datetime, datetime]:
+        """From some time before it to as long after it."""
+        least, most = MARGIN
+        margin = min(max(2 * (self.ended_at - self.started_at), least), most)
+        return self.started_at - margin, self.ended_at + margin
 
 
 _WHERE = """
@@ -112,76 +114,24 @@ async def counted(connection: Connection, asked: Asked) -> Mapping[tuple[str, st
 async def newest(connection: Connection, limit: int = NEWEST) -> tuple[Episode, ...]:
     """The newest that stand, the newest first."""
     rows = await connection.fetch(
-        """
-        select
-            episode_id, sensor_id, sensor_type, metric, unit, kind, started_at, ended_at, readings, peak_value, tier
-        from episodes
-        where verdict is null
-        order by started_at desc, episode_id desc
-        limit $1
-        """,
+        f"{_SHOWN} where verdict is null order by started_at desc, episode_id desc limit $1", limit
+    )
+    return tuple(Episode(**row) for row in rows)
+
+
+async def of_sensor(connection: Connection, sensor_id: str, limit: int) -> tuple[Episode, ...]:
+    """Those of one sensor that stand, the newest first."""
+    rows = await connection.fetch(
+        f"{_SHOWN} where sensor_id = $1 and verdict is null order by started_at desc, episode_id desc limit $2",
+        sensor_id,
         limit,
     )
     return tuple(Episode(**row) for row in rows)
 
 
-async def curve(connection: Connection, episode: Episode) -> Curve:
-    """The sensor's staged values from some time before the episode to as long after it."""
-    least, most = CURVE_MARGIN
-    margin = min(max(2 * (episode.ended_at - episode.started_at), least), most)
-    points = await connection.fetch(
-        _POINTS,
-        *(episode.sensor_id, episode.metric, episode.started_at - margin, episode.ended_at + margin, CURVE_BUCKETS),
-    )
-    return Curve(tuple(point["event_time"] for point in points), tuple(point["value"] for point in points))
-
-
-# Not through the view `readings`: only here can the chunks' own times tell which to open.
-_POINTS = """
-with staged as (
-    select distinct on (r.event_time)
-        r.event_time,
-        r.value
-    from series
-    join reading_chunks as c using (series_id)
-    cross join lateral unnest(
-        c.event_times, c.readings, c.ingested_ats, c.offsets, c.indexes
-    ) as r (event_time, value, ingested_at, "offset", index)
-    where series.sensor_id = $1
-        and series.metric = $2
-        and c.t_min <= $4
-        and c.t_max >= $3
-        and r.event_time between $3 and $4
-    order by
-        r.event_time,
-        r.ingested_at desc,
-        r."offset" desc,
-        r.index desc
-),
-
-ranked as (
-    select
-        event_time,
-        value,
-        row_number() over (partition by bucket order by value) as from_lowest,
-        row_number() over (partition by bucket order by value desc) as from_highest
-    from (
-        select
-            *,
-            width_bucket(
-                extract(epoch from event_time)::float8,
-                extract(epoch from $3::timestamptz)::float8,
-                extract(epoch from $4::timestamptz)::float8 + 1,
-                $5::integer
-            ) as bucket
-        from staged
-    ) as in_buckets
-)
-
+_SHOWN = """
 select
-    event_time,
-    value
-from ranked
-where 1 in (from_lowest, from_highest)
-order by event_time
+    episode_id, sensor_id, sensor_type, metric, unit, kind, started_at, ended_at, readings, peak_value, tier,
+    exists (select from silences as s where s.episode_id = e.episode_id) as is_silent
+from episodes as e
 """

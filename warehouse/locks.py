@@ -17,6 +17,7 @@ class Lock(IntEnum):
     REFRESH = 7_306_004
     RELAY = 7_306_005
     SILENCE = 7_306_006
+    COUNT = 7_306_007
     UPKEEP = 7_306_011
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from warehouse.counts import counts
 from warehouse.episodes import Episode, newest
 from warehouse.locks import Lock
 
@@ -55,8 +56,7 @@ class Metrics:
 
 
 async def metrics(connection: Connection, readings_topic: str) -> Metrics:
-    """Look at the warehouse once; costs a few milliseconds and reads no readings."""
-    by_status = await connection.fetch("select status, count(*) as orders from orders group by status")
+    """Look at the warehouse once; costs a few milliseconds however many orders, episodes and readings there are."""
     offsets: dict[str, dict[int, int]] = {}
     for row in await connection.fetch("select topic_id, partition, next_offset from ledger"):
         offsets.setdefault(row["topic_id"], {})[row["partition"]] = row["next_offset"]
@@ -64,7 +64,7 @@ async def metrics(connection: Connection, readings_topic: str) -> Metrics:
     assert totals
     return Metrics(
         **totals,
-        orders_by_status={status["status"]: status["orders"] for status in by_status},
+        **vars(await counts(connection)),
         rates=await _rates(connection, readings_topic),
         episodes=await newest(connection),
         next_offsets=offsets,
@@ -107,8 +107,6 @@ waiting as (
 
 select
     now() as taken_at,
-    (select count(*) from orders where created_at > now() - interval '1 minute') as orders_last_minute,
-    (select count(*) from orders where created_at > now() - interval '1 hour') as orders_last_hour,
     (select coalesce(sum(rows), 0)::bigint from ledger where topic = $1) as readings_stored,
     (select coalesce(sum(rows), 0)::float8 / 60 from of_readings) as readings_per_s,
     (
@@ -122,13 +120,6 @@ select
     (select coalesce(sum(dead_letters), 0)::bigint from ledger) as dead_letters,
     staged.duplicates,
     staged.revisions,
-    (
-        select count(*)
-        from episodes
-        where verdict is null
-            and started_at > now() - interval '1 day'
-    ) as anomalies_last_day,
-    (select count(*) from episodes where verdict is null) as anomalies,
     waiting.outbox_waiting,
     waiting.outbox_oldest_s
 from staged

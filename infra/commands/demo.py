@@ -114,6 +114,7 @@ def _stay(settings: Settings, console: Console) -> None:
     console.print("\nlive readings and orders go on; Ctrl-C ends everything")
     chosen = random.Random()
     recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC))
+    traffic.build(services.url(settings), recordings[0].sensor_id)
     try:
         with Client(services.url(settings), "gateway") as gateway, Client(services.url(settings), "ada") as ada:
             for second in range(40 * 60):  # A token is good for an hour.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -43,6 +44,11 @@ class Client:
         """Move an order on, at whatever version it is."""
         body = {"status": status} | ({"reason": reason} if reason else {})
         return _checked(self._http.put(f"/orders/{order_id}/status", json=body, headers={"if-match": "*"}))
+
+    def enter_units(self, order_id: str, sensor_ids: Sequence[str], line_id: str) -> Any:
+        """Enter units that were built for an order."""
+        body = {"sensor_ids": list(sensor_ids), "line_id": line_id}
+        return _checked(self._http.post(f"/orders/{order_id}/units", json=body))
 
     def upload(self, body: bytes, content_type: str) -> Any:
         """Upload readings; the receipt."""

@@ -138,6 +138,15 @@ def send_orders(url: str) -> Sent:
     return counted
 
 
+def build(url: str, unit: str) -> None:
+    """An order of TMP-100 in production, with a unit built: what that sends from now on is its test."""
+    with Client(url, "ada") as ada, Client(url, "olivia") as olivia:
+        order_id = ada.order("TMP-100", 4, notes="demo")["order_id"]
+        for status in ("routed", "in_production"):
+            olivia.set_status(order_id, status)
+        olivia.enter_units(order_id, [unit], "dresden-1")
+
+
 def _place(buyer: Client, counted: Sent) -> Iterator[dict[str, str]]:
     ordinary = [("TMP-100", 4), ("TMP-200", 2), ("HUM-100", 3), ("PRS-100", 1), ("OCC-100", 2), ("SPD-100", 1)]
     over_a_limit = [("TMP-100", 1_200)]

@@ -15,7 +15,8 @@ from sensors_io.reading import ARROW
 from tests.api import Api, assert_problem, serving
 from tests.episodes import mark_episode
 from tests.readings import feeds, publish
-from warehouse.episodes import curve, newest
+from warehouse.curves import curve
+from warehouse.episodes import newest
 from warehouse.pool import connected
 
 ROWS = 1127
@@ -83,7 +84,7 @@ async def test_an_episode_is_shown_on_its_sensors_curve(demo: Settings) -> None:
         mark_episode(api.settings, sensor_id, times[950], times[950], metric=metric, verdict="withdrawn")
         async with connected(pool) as connection:
             later, older = await newest(connection)
-            around = await curve(connection, older)
+            around = await curve(connection, older.sensor_id, older.metric, *older.surroundings)
     assert (later.started_at, later.ended_at) == (times[900], times[900])
     assert (older.started_at, older.ended_at) == (times[500], times[502])
     assert set(around.times) >= set(times[500:503])
@@ -111,6 +112,33 @@ async def test_the_page_asks_for_a_sign_in(api: Api) -> None:
     assert (await api("GET", "/")).status_code == 303
 
 
+async def test_a_sign_in_leads_to_the_page_that_was_asked_for_and_to_no_other_site(api: Api) -> None:
+    asked = await api("GET", "/live/sensors/a%2Fb?metric=speed")
+    assert (asked.status_code, asked.headers["location"]) == (
+        303,
+        "/sign-in?onward=%2Flive%2Fsensors%2Fa%2Fb%3Fmetric%3Dspeed",
+    )
+    form = await api("GET", asked.headers["location"])
+    assert 'value="/live/sensors/a/b?metric=speed"' in form.text
+    user = {"username": "vera", "password": "sensorhouse-demo"}
+    for onward, location in (("/live/sensors/a", "/live/sensors/a"), ("//elsewhere.example", "/"), ("/docs", "/")):
+        done = await api("POST", "/sign-in", data={**user, "onward": onward})
+        assert done.headers["location"] == location
+
+
+@pytest.mark.parametrize(
+    ("looked_for", "location"),
+    [
+        ("probe 1/a", "/live/sensors/probe%201%2Fa"),
+        ("0192F5A0-0000-7000-8000-000000000001", "/live/orders/0192f5a0-0000-7000-8000-000000000001"),
+        (" ", "/"),
+    ],
+)
+async def test_what_is_looked_for_leads_to_its_page(api: Api, looked_for: str, location: str) -> None:
+    found = await api("GET", "/live/find", params={"q": looked_for})
+    assert (found.status_code, found.headers["location"]) == (303, location)
+
+
 async def test_the_page_is_open_when_the_settings_say_so(demo: Settings) -> None:
     async with serving(demo.model_copy(update={"dashboard_sign_in": False})) as api:
         page = await api("GET", "/")
@@ -121,4 +149,6 @@ async def test_the_page_is_open_when_the_settings_say_so(demo: Settings) -> None
 
 async def test_the_page_takes_no_address_of_the_api(api: Api) -> None:
     assert_problem(await api("GET", "/no/such/thing"), 404)
+    assert_problem(await api("GET", "/live/orders/none"), 404)
+    assert_problem(await api("GET", "/live/elsewhere"), 404)
     assert_problem(await api("DELETE", "/dashboard/metrics", "vera"), 405)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from api import page
+from api import frame, page
 from api.charts import curve_figure, rates_figure
 from api.dashboard import Health, Snapshot, lag
 from api.health import Part, status, watched_parts
@@ -20,7 +20,8 @@ from api.words import duration
 from sensorhouse.errors import DependencyDown
 from sensors_io.ends import TopicEnd
 from sensors_io.kafka import LogRange
-from warehouse.episodes import Curve, Episode
+from warehouse.curves import Curve
+from warehouse.episodes import Episode
 from warehouse.metrics import Metrics, Rate
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -138,6 +139,13 @@ def test_a_silent_sensor_has_no_peak_to_tell() -> None:
     assert page.curve_title(EPISODE) == "probe-1, temperature: shift, 12.0 °C"
 
 
+def test_a_sensor_that_is_still_silent_is_told_since_when() -> None:
+    silent = replace(EPISODE, kind="drop_out", readings=0, peak_value=None, is_silent=True)
+    assert page.curve_title(silent) == "probe-1, temperature: silent since 20 Nov 11:00"
+    (option,) = page.episode_options([silent])
+    assert text_of(option["label"]) == "probe-1 silent since 20 Nov 11:00 as noticed"
+
+
 def test_an_idle_rate_is_a_line_at_the_bottom() -> None:
     assert rates_figure([Rate(NOW, 0.0), Rate(NOW, 0.4)])["layout"]["yaxis"]["range"] == [0, 10.0]
 
@@ -152,7 +160,7 @@ def test_a_duration_is_told_in_its_largest_unit(seconds: float, told: str) -> No
 def test_all_is_well_when_nothing_waits() -> None:
     parts = watched_parts(watched(), watched(), lag=0)
     assert status(parts) == "ok"
-    assert text_of(page.overall(Health("ok", parts))).endswith("All 5 parts are healthy")
+    assert text_of(frame.overall(Health("ok", parts))).endswith("All 5 parts are healthy")
 
 
 def test_waiting_messages_without_a_drain_are_told() -> None:
