@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis pictures reset clean
+.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis nginx pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,7 +27,7 @@ down: setup ## end it; the data stays
 status: setup ## what runs
 	$(BIN)/sensorhouse status
 
-test: setup browser faketime redis ## every test, with real Kafka, Postgres, S3, Redis and a browser
+test: setup browser faketime redis nginx ## every test, with real Kafka, Postgres, S3, Redis, nginx and a browser
 	$(BIN)/pytest tests $(PYTEST)
 
 faults: setup faketime ## every fault: processes and servers killed, cut off, filled up, set back; writes docs/fault-matrix.md
@@ -61,6 +61,9 @@ faketime: ## a clock for the tests in tests/faults to set back
 
 redis: ## a Redis for the tests of what the API's processes share
 	@infra/install-redis
+
+nginx: ## an nginx for the test of the proxy
+	@infra/install-nginx
 
 pictures: setup browser ## the documents' pictures, of the stack that runs
 	$(BIN)/python -m infra.pictures

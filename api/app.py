@@ -10,7 +10,21 @@ from typing import Any
 from fastapi import FastAPI
 
 from agent import policy
-from api import auth, dashboard, docs, document, live, measures, orders, probes, receipts, sensors, units, uploads
+from api import (
+    auth,
+    dagster_access,
+    dashboard,
+    docs,
+    document,
+    live,
+    measures,
+    orders,
+    probes,
+    receipts,
+    sensors,
+    units,
+    uploads,
+)
 from api.admission import Admission
 from api.context import Services
 from api.envelope import Envelope
@@ -98,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Added last, so it is the outermost.
     app.add_middleware(Envelope, max_body_bytes=settings.max_body_bytes)
     add_problem_handlers(app)
-    for part in (auth, orders, units, uploads, receipts, sensors, dashboard, probes, measures, docs):
+    for part in (auth, orders, units, uploads, receipts, sensors, dashboard, dagster_access, probes, measures, docs):
         app.include_router(part.router)
     docs.mount_assets(app)
     live.mount(app)

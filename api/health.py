@@ -80,7 +80,7 @@ async def dagster_parts(client: httpx.AsyncClient, settings: Settings) -> tuple[
     """Dagster's webserver, and what it says of the daemon and the code location."""
     now = datetime.now(UTC)
     names = ("dagster webserver", "dagster daemon", "code location")
-    url = f"http://{settings.dagster_host}:{settings.dagster_port}/graphql"
+    url = f"http://{settings.dagster_host}:{settings.dagster_port}{settings.dagster_path}/graphql"
     try:
         answer = await client.post(url, json={"query": _QUERY}, timeout=ANSWER_WITHIN_S)
         answer.raise_for_status()

@@ -82,8 +82,7 @@ def mount(app: FastAPI) -> None:
         serve_locally=True,
         suppress_callback_exceptions=True,  # each page has its own parts
     )
-    dagster_url = f"http://{settings.dagster_host}:{settings.dagster_port}"
-    live.layout = frame.frame(dagster_url=dagster_url, signed_in=settings.dashboard_sign_in)
+    live.layout = frame.frame(dagster_url=settings.dagster_address, signed_in=settings.dashboard_sign_in)
     _add_callbacks(live, app)
     live_details.add_callbacks(live, app)
     guarded: Any = Gate(inner, app) if settings.dashboard_sign_in else inner

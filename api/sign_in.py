@@ -61,7 +61,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services: Services = self._app.state.services
         try:
-            user = await _user(HTTPConnection(scope), services)
+            user = await signed_in(HTTPConnection(scope), services)
         except Unauthenticated as error:
             answer = (
                 RedirectResponse(_way_in(HTTPConnection(scope).url), 303)
@@ -118,7 +118,8 @@ async def sign_out(request: Request) -> RedirectResponse:
     return answer
 
 
-async def _user(connection: HTTPConnection, services: Services) -> User:
+async def signed_in(connection: HTTPConnection, services: Services) -> User:
+    """Whose cookie this is; raises `Unauthenticated`."""
     token = connection.cookies.get(COOKIE)
     if token is None:
         raise Unauthenticated("sign in at /sign-in")
@@ -127,7 +128,7 @@ async def _user(connection: HTTPConnection, services: Services) -> User:
 
 def _is_page(path: str) -> bool:
     """Whether it leads to one of our own pages, and nowhere else."""
-    return path == "/" or path.startswith("/live/")
+    return path == "/" or path.startswith(("/live/", "/dagster"))
 
 
 def _way_in(url: URL) -> str:

@@ -82,6 +82,12 @@ class Settings(BaseSettings):
 
     dagster_host: str = Field("127.0.0.1", description="Address of Dagster's UI.")
     dagster_port: int = Field(3000, description="Port of Dagster's UI.")
+    dagster_path: str = Field(
+        "", pattern=r"^(/[\w-]+)?$", description="Where Dagster's UI stands behind a proxy: /dagster; empty: no proxy."
+    )
+    dagster_viewers_port: int | None = Field(
+        None, description="Port of a second UI that can only look, for a proxy to lead viewers to; empty: none."
+    )
     dagster_code_port: int = Field(4266, description="Port of the code server that drains and refreshes.")
     dagster_marts_port: int = Field(4267, description="Port of the code server that builds the marts.")
     dagster_max_runs: int = Field(
@@ -167,6 +173,13 @@ class Settings(BaseSettings):
     def public_address(self) -> str:
         """Where links to the live page lead, without a trailing slash."""
         return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    @cached_property
+    def dagster_address(self) -> str:
+        """Where links to Dagster's UI lead."""
+        if self.dagster_path:
+            return f"{self.public_address}{self.dagster_path}"
+        return f"http://{self.dagster_host}:{self.dagster_port}"
 
     @cached_property
     def signing_key(self) -> str:

@@ -80,17 +80,28 @@ def _code_server(settings: Settings, location: Location) -> Part:
     )
 
 
-def webserver(settings: Settings) -> Part:
-    """Dagster's UI."""
-    host, port = settings.dagster_host, settings.dagster_port
-    options = ["-w", _workspace(settings), "-h", host, "-p", port, "--log-format", "json"]
+def webservers(settings: Settings) -> tuple[Part, ...]:
+    """Dagster's UI, and the one that can only look, if it is wanted."""
+    acting = _webserver(settings, "webserver", settings.dagster_port, "DAGSTER_PORT")
+    if settings.dagster_viewers_port is None:
+        return (acting,)
+    looking = ("viewers-webserver", settings.dagster_viewers_port, "DAGSTER_VIEWERS_PORT", "--read-only")
+    return acting, _webserver(settings, *looking)
+
+
+def _webserver(settings: Settings, name: str, port: int, setting: str, *more: str) -> Part:
+    host = settings.dagster_host
+    options = ["-w", _workspace(settings), "-h", host, "-p", port, "--log-format", "json", *more]
+    if settings.dagster_path:
+        options += ["--path-prefix", settings.dagster_path]
+    address = url(settings, port)
     return Part(
-        name="webserver",
+        name=name,
         command=lambda: _command("dagster-webserver", *options),
-        is_ready=lambda _: _tells_version(url(settings)),
+        is_ready=lambda _: _tells_version(address),
         environment=lambda: _environment(settings),
-        address=url(settings),
-        ports=(Port(port, "DAGSTER_PORT", host),),
+        address=address,
+        ports=(Port(port, setting, host),),
         stop_within_s=2.5,
     )
 
@@ -110,9 +121,9 @@ def daemon(settings: Settings) -> Part:
     )
 
 
-def url(settings: Settings) -> str:
+def url(settings: Settings, port: int | None = None) -> str:
     """Where a browser on this machine finds the UI."""
-    return f"http://{reachable(settings.dagster_host)}:{settings.dagster_port}"
+    return f"http://{reachable(settings.dagster_host)}:{port or settings.dagster_port}{settings.dagster_path}"
 
 
 def home(settings: Settings) -> Path:

@@ -22,7 +22,12 @@ class Stage:
 
 
 # Who ends together, first to last: nothing is accepted that can't be kept, and servers outlive their users.
-STOP_ORDER = (("api",), ("relay", "webserver", "daemon"), ("code-server", "marts-server"), ("kafka", "postgres"))
+STOP_ORDER = (
+    ("api",),
+    ("relay", "webserver", "viewers-webserver", "daemon"),
+    ("code-server", "marts-server"),
+    ("kafka", "postgres"),
+)
 
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
@@ -37,7 +42,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         ),
         # Whoever asks Dagster's storage first makes its tables; two who do so at once fail.
         Stage(tuple(others)),
-        Stage((dagster.webserver(settings), dagster.daemon(settings))),
+        Stage((*dagster.webservers(settings), dagster.daemon(settings))),
     )
 
 

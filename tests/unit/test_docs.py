@@ -71,6 +71,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "CONTRIBUTING.md",
         "docs/anomalies.md",
         "docs/live-pages.md",
+        "docs/dagster.md",
         "docs/marts.md",
         "docs/performance.md",
         "docs/policy.md",

@@ -28,7 +28,8 @@ def local(tmp_path: Path) -> Settings:
 
 
 def test_every_part_ends_in_some_group_of_the_stop_order(local: Settings) -> None:
-    assert {part.name for part in stack.parts(local)} == {name for group in stack.STOP_ORDER for name in group}
+    with_all = local.model_copy(update={"dagster_viewers_port": 3001})
+    assert {part.name for part in stack.parts(with_all)} == {name for group in stack.STOP_ORDER for name in group}
 
 
 def test_a_server_that_a_setting_names_is_not_started(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_a_server_that_a_setting_names_is_not_started(tmp_path: Path) -> None:
 
 
 def test_no_part_has_a_secret_on_its_command_line(local: Settings) -> None:
-    for part in (*dagster.code_servers(local), dagster.webserver(local), dagster.daemon(local)):
+    for part in (*dagster.code_servers(local), *dagster.webservers(local), dagster.daemon(local)):
         assert part.command
         assert "a password" not in " ".join(str(word) for word in part.command())
         assert part.environment()[dagster.STORAGE_URL] == local.dagster_url
