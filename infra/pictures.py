@@ -1,4 +1,4 @@
-"""The README's pictures, taken of the running stack: the live dashboard and Dagster's asset graph."""
+"""The README's pictures, taken of the running stack: live dashboard, Dagster's asset graph, a Superset dashboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from infra.local import dagster, services, tools
+from infra.local import dagster, services, superset, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
 from warehouse.accounts import DEMO_PASSWORD
@@ -27,6 +27,7 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
                 _dashboard(browser, settings, folder / "dashboard-dark.png", width=1400, scheme="dark"),
                 _dashboard(browser, settings, folder / "dashboard-narrow.png", width=400, scheme="light"),
                 _asset_graph(browser, settings, folder / "asset-graph.png"),
+                *([_superset(browser, settings, folder / "superset-sensors.png")] if settings.superset else []),
             ]
         finally:
             browser.close()
@@ -59,6 +60,19 @@ def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
     page.wait_for_url("**expanded=**")
     page.reload()  # fits what is expanded into the window
     page.get_by_text("raw_readings").first.wait_for(timeout=SHOWS_WITHIN_MS)
+    _settle(page)
+    page.screenshot(path=file)
+    page.close()
+    return file
+
+
+def _superset(browser: Browser, settings: Settings, file: Path) -> Path:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"{superset.url(settings)}/login/?next=/superset/dashboard/sensors/")
+    page.locator("input[name=username], input#username").first.fill(settings.superset_user)
+    page.locator("input[name=password], input#password").first.fill(settings.superset_sign_in)
+    page.locator("button[type=submit]").first.click()
+    page.locator(".dashboard-component-chart-holder canvas").first.wait_for(timeout=SHOWS_WITHIN_MS)
     _settle(page)
     page.screenshot(path=file)
     page.close()

@@ -4,6 +4,7 @@ import time
 
 import dagster as dg
 
+from assets import dashboard_files, dashboards
 from assets.marts import marts
 from assets.resources import House
 from orchestration.runs import is_unfinished
@@ -17,9 +18,9 @@ MARTS_EVERY_S = 60
 
 build_marts = dg.define_asset_job(
     "build_marts",
-    dg.AssetSelection.assets(marts),
+    dg.AssetSelection.assets(marts) | dg.AssetSelection.groups("dashboards"),
     executor_def=dg.in_process_executor,
-    description="Build dbt's staging views and marts, and test them.",
+    description="Build dbt's staging views and marts, test them, and have the dashboards' charts show them.",
 )
 
 
@@ -44,13 +45,18 @@ def marts_inputs(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     if built_s and time.time() - float(built_s) < MARTS_EVERY_S:
         return dg.SkipReason("marts were built less than a minute ago")
     context.update_cursor(f"{marker} {time.time():.0f}")
-    return dg.RunRequest()
+    return dg.RunRequest(tags={dashboards.ONLY_CHANGED: "true"})
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
+    shown = dashboard_files.read() if settings.superset else {}
     return dg.Definitions(
-        assets=[marts], jobs=[build_marts], sensors=[marts_inputs], resources={"house": House(settings)}
+        assets=[marts, *dashboards.assets(shown, list(marts.specs))],
+        asset_checks=dashboards.checks(shown),
+        jobs=[build_marts],
+        sensors=[marts_inputs],
+        resources={"house": House(settings)},
     )
 
 

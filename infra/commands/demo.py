@@ -17,7 +17,7 @@ from infra.commands.up import down
 from infra.demo import count, report, traffic
 from infra.demo.client import PASSWORD, Client
 from infra.demo.report import Outcome
-from infra.local import dagster, places, services, state
+from infra.local import dagster, places, secrets, services, state, superset
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
 from sensors_io.reading import ARROW
@@ -103,10 +103,16 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     console.print(
         f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, staged and judged {staged_after_s:.0f} s "
         f"later; {time.monotonic() - began:.0f} s in all\n\n"
-        f"API        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n"
+        f"API        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n{_superset(settings)}"
         f"users      ada, gus, gateway, olivia, paul, vera; password {PASSWORD}"
     )
     return not outcome.wrong
+
+
+def _superset(settings: Settings) -> str:
+    if not settings.superset:
+        return ""
+    return f"Superset   {superset.url(settings)}, as {settings.superset_user}; password in {secrets.file(settings)}\n"
 
 
 def _stay(settings: Settings, console: Console) -> None:

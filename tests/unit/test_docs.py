@@ -70,6 +70,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/anomalies.md",
+        "docs/dashboards.md",
         "docs/marts.md",
         "docs/performance.md",
         "docs/policy.md",
@@ -90,6 +91,7 @@ def test_what_a_document_links_to_is_there(path: str) -> None:
     [
         "README.md",
         "CONTRIBUTING.md",
+        "docs/dashboards.md",
         "docs/marts.md",
         "docs/performance.md",
         "docs/performance-orders.md",
