@@ -1,10 +1,10 @@
-"""The dashboards' files held against a Superset: what differs, applying the files, writing its state back."""
+"""The dashboards' files held against a Superset: what differs, applying and exporting them, what charts show."""
 
 from __future__ import annotations
 
 from assets import dashboard_files
 from assets.dashboard_files import Difference, Objects
-from assets.superset import Superset
+from assets.superset import Answer, Superset
 from sensorhouse.settings import Settings
 
 
@@ -26,6 +26,11 @@ def apply(superset: Superset, settings: Settings, objects: Objects) -> list[Diff
 def export(superset: Superset, settings: Settings, objects: Objects) -> list[str]:
     """Write the server's state into the files; returns the paths that changed. No file is removed."""
     return dashboard_files.write(_on_server(superset, settings, objects))
+
+
+def answers(superset: Superset, slug: str) -> list[Answer]:
+    """Each chart's answer, by a query that goes to the database."""
+    return [superset.answer(chart, force=True) for chart in superset.charts(slug)]
 
 
 def _on_server(superset: Superset, settings: Settings, objects: Objects) -> Objects:

@@ -72,7 +72,7 @@ _DEFAULTS: dict[str, Object] = {
     },
     "dashboards": {
         "description": None,
-        "css": None,
+        "css": (FOLDER / "dashboard.css").read_text(),
         "certified_by": None,
         "certification_details": None,
         "published": True,
@@ -100,6 +100,39 @@ _METRIC = {
     "currency": None,
     "extra": None,
     "warning_text": None,
+}
+_QUERY = {
+    "annotation_layers": [],
+    "applied_time_extras": {},
+    "columns": [],
+    "custom_form_data": {},
+    "custom_params": {},
+    "extras": {"having": "", "where": ""},
+    "filters": [],
+    "group_others_when_limit_reached": False,
+    "metrics": None,
+    "order_desc": True,
+    "post_processing": [],
+    "series_columns": [],
+    "series_limit": 0,
+    "time_offsets": [],
+    "url_params": {},
+}
+# A choice among the values of a column, for every chart.
+_FILTER = {
+    "type": "NATIVE_FILTER",
+    "filterType": "filter_select",
+    "description": "",
+    "cascadeParentIds": [],
+    "controlValues": {
+        "enableEmptyFilter": False,
+        "defaultToFirstItem": False,
+        "inverseSelection": False,
+        "multiSelect": True,
+        "searchAllOptions": True,
+    },
+    "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+    "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
 }
 # What Superset writes down by itself when a dashboard is looked at, and makes anew when it is missing.
 _REMEMBERED = {
@@ -131,7 +164,7 @@ class Difference:
 def read(folder: Path = FOLDER) -> Objects:
     """The objects of a folder, by path; raises `DashboardsUnusable` for one that names another which isn't there."""
     paths = sorted(path for kind in KINDS for path in (folder / kind).rglob("*.yaml"))
-    objects = {path.relative_to(folder).as_posix(): yaml.safe_load(path.read_text()) for path in paths}
+    objects = {path.relative_to(folder).as_posix(): _from_text(path.read_text()) for path in paths}
     known = {one["uuid"] for one in objects.values()}
     for path, one in objects.items():
         if missing := sorted(set(_named(one)) - known):
@@ -143,7 +176,7 @@ def write(objects: Objects, folder: Path = FOLDER) -> list[str]:
     """Write each object to its file; returns the paths whose text has changed."""
     changed = []
     for path, one in objects.items():
-        file, text = folder / path, yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=120)
+        file, text = folder / path, _as_text(one)
         if not file.exists() or file.read_text() != text:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
@@ -158,6 +191,11 @@ def of_dashboard(objects: Objects, slug: str) -> Objects:
     for path in wanted:
         wanted += [by_uuid[uuid] for uuid in _named(objects[path]) if by_uuid[uuid] not in wanted]
     return {path: one for path, one in objects.items() if path in wanted}
+
+
+def slugs(objects: Objects) -> list[str]:
+    """What the dashboards are called in their addresses."""
+    return sorted(one["slug"] for path, one in objects.items() if kind(path) == "dashboards")
 
 
 def kind(path: str) -> str:
@@ -178,8 +216,13 @@ def for_server(objects: Objects, database_url: str) -> dict[str, str]:
             whole["columns"] = [{**_COLUMN, **column} for column in whole["columns"]]
             whole["metrics"] = [{**_METRIC, **metric} for metric in whole["metrics"]]
         if kind(path) == "charts" and whole["query_context"]:
-            whole["query_context"] = json.dumps(whole["query_context"])
-        filled[path] = yaml.safe_dump(whole, sort_keys=False)
+            queries = [{**_QUERY, **query} for query in whole["query_context"]["queries"]]
+            whole["query_context"] = json.dumps({**whole["query_context"], "queries": queries})
+        if kind(path) == "dashboards":
+            whole["position"] = _nested(whole["position"])
+            chosen = [{**_FILTER, **one} for one in whole["metadata"]["native_filter_configuration"]]
+            whole["metadata"] = {**whole["metadata"], "native_filter_configuration": chosen}
+        filled[path] = yaml.dump(whole, Dumper=yaml.CSafeDumper, sort_keys=False)
     return filled
 
 
@@ -187,7 +230,7 @@ def from_server(exported: Mapping[str, str], database_url: str, known: Objects) 
     """What a server exports, as files say it; an object that a known file describes keeps that file's path."""
     where = urlsplit(database_url)
     address = f"@{where.hostname}:{where.port or 5432}{where.path}"
-    raw = {path: yaml.safe_load(text) for path, text in exported.items() if kind(path) in KINDS}
+    raw = {path: _from_text(text) for path, text in exported.items() if kind(path) in KINDS}
     paths = {one["uuid"]: path for path, one in known.items()}
     databases = {one["uuid"]: one["database_name"] for path, one in raw.items() if kind(path) == "databases"}
     objects = {}
@@ -217,6 +260,18 @@ def tables(objects: Objects) -> set[tuple[str, str]]:
     return {(one["schema"], one["table_name"]) for path, one in objects.items() if kind(path) == "datasets"}
 
 
+def _from_text(text: str) -> Object:
+    # The one in C: every process of Dagster's reads all the files, and the other takes a second for it.
+    read: Object = yaml.load(text, Loader=yaml.CSafeLoader)
+    return read
+
+
+def _as_text(one: Object) -> str:
+    """What has no parts that have parts stands on a line."""
+    text: str = yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return text
+
+
 def _without_numbers(what: str, raw: Object) -> Object:
     one = {name: value for name, value in raw.items() if name != "version"}
     if what == "datasets":
@@ -225,20 +280,21 @@ def _without_numbers(what: str, raw: Object) -> Object:
         # The one database that the connection leads to.
         one.pop("catalog", None)
     if what == "charts":
-        # An import adds an empty list of annotations.
-        one["params"] = _less(_without(raw["params"], _NUMBERS), {"annotation_layers": []})
+        # An import adds an empty list of annotations, the chart view its kind.
+        one["params"] = _less(_without(raw["params"], _NUMBERS), {"annotation_layers": [], "viz_type": raw["viz_type"]})
         if raw.get("query_context"):
-            one["query_context"] = _without(json.loads(raw["query_context"]), {*_NUMBERS, *_OF_A_REQUEST})
+            query_context = _without(json.loads(raw["query_context"]), {*_NUMBERS, *_OF_A_REQUEST})
+            one["query_context"] = query_context | {
+                "queries": [_less(query, _QUERY) for query in query_context["queries"]]
+            }
     if what == "dashboards":
         numbers = _numbers(raw["position"])
         one["position"] = _renumbered(raw["position"], numbers)
         one["metadata"] = _without(raw.get("metadata", {}), _REMEMBERED)
-        for chosen in one["metadata"].get("native_filter_configuration", []):
-            excluded = chosen["scope"]["excluded"]
-            chosen["scope"] = {
-                **chosen["scope"],
-                "excluded": sorted(numbers[old] for old in excluded if old in numbers),
-            }
+        one["metadata"]["native_filter_configuration"] = [
+            _less(_renumbered_filter(chosen, numbers), _FILTER)
+            for chosen in one["metadata"].get("native_filter_configuration", [])
+        ]
     return _less(one, {**_DEFAULTS[what], "tags": []})
 
 
@@ -264,10 +320,35 @@ def _numbers(position: Object) -> dict[int, int]:
 
 def _renumbered(position: Object, numbers: Mapping[int, int]) -> Object:
     """The layout with other numbers; an import finds charts by their uuid, but wants a number too."""
-    layout = {name: dict(item) if isinstance(item, dict) else item for name, item in sorted(position.items())}
+    layout = {
+        name: _less(item, {"id": name, "children": [], "parents": item.get("parents")})
+        if isinstance(item, dict)
+        else item
+        for name, item in sorted(position.items())
+    }
     for item in _charts(layout):
         item["meta"] = {**item["meta"], "chartId": numbers[item["meta"]["chartId"]]}
     return layout
+
+
+def _nested(position: Object) -> Object:
+    """The layout with what its own nesting says: each item's name, and those that it lies in."""
+    items = {name: item for name, item in position.items() if isinstance(item, dict)}
+    holders = {child: name for name, item in items.items() for child in item.get("children", [])}
+
+    def parents(name: str) -> list[str]:
+        return [*parents(holders[name]), holders[name]] if name in holders else []
+
+    whole = {
+        name: {"children": [], **item, "id": name, **({"parents": parents(name)} if name in holders else {})}
+        for name, item in items.items()
+    }
+    return {**position, **whole}
+
+
+def _renumbered_filter(chosen: Object, numbers: Mapping[int, int]) -> Object:
+    excluded = sorted(numbers[old] for old in chosen["scope"]["excluded"] if old in numbers)
+    return {**chosen, "scope": {**chosen["scope"], "excluded": excluded}}
 
 
 def _charts(position: Object) -> list[Object]:

@@ -10,28 +10,21 @@ import dagster as dg
 from assets import applied_dashboards, dashboard_files
 from assets.dashboard_files import Objects
 from assets.resources import House
-from assets.superset import Answer, Superset, sign_in
+from assets.superset import Answer, sign_in
 from sensorhouse.errors import DashboardsUnusable
 
 # A run with this tag keeps what was changed in Superset itself: it applies a dashboard only if its files have changed.
 ONLY_CHANGED = "sensorhouse/only_changed_dashboards"
-# As long as a Superset that was started with the rest of the stack takes.
-STARTS_WITHIN_S = 90.0
 
 
 def assets(objects: Objects, marts: Sequence[dg.AssetSpec]) -> list[dg.AssetsDefinition]:
     """An asset for each dashboard; raises `DashboardsUnusable` for a dataset that is none of the marts."""
-    return [_asset(objects, slug, marts) for slug in slugs(objects)]
+    return [_asset(objects, slug, marts) for slug in dashboard_files.slugs(objects)]
 
 
 def checks(objects: Objects) -> list[dg.AssetChecksDefinition]:
     """A check for each dashboard: every chart has an answer, with rows."""
-    return [_check(slug) for slug in slugs(objects)]
-
-
-def slugs(objects: Objects) -> list[str]:
-    """What the dashboards are called in their addresses."""
-    return sorted(one["slug"] for path, one in objects.items() if dashboard_files.kind(path) == "dashboards")
+    return [_check(slug) for slug in dashboard_files.slugs(objects)]
 
 
 def _asset(objects: Objects, slug: str, marts: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
@@ -50,9 +43,9 @@ def _asset(objects: Objects, slug: str, marts: Sequence[dg.AssetSpec]) -> dg.Ass
     def dashboard(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult[None]:
         """Apply its files, and have every chart's answer made anew in the cache."""
         keeps = context.run_tags.get(ONLY_CHANGED) == "true" and _applied_version(context, slug) == version
-        with sign_in(house.settings, within_s=STARTS_WITHIN_S) as superset:
+        with sign_in(house.settings) as superset:
             changed = [] if keeps else applied_dashboards.apply(superset, house.settings, shown)
-            answers = answered(superset, slug)
+            answers = applied_dashboards.answers(superset, slug)
         metadata: dict[str, dg.MetadataValue[Any] | int | str | list[str]] = {
             "address": dg.MetadataValue.url(f"{superset.url}/superset/dashboard/{slug}/"),
             "files": version,
@@ -68,15 +61,10 @@ def _asset(objects: Objects, slug: str, marts: Sequence[dg.AssetSpec]) -> dg.Ass
 def _check(slug: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=_key(slug), description="Every chart has an answer, with rows in it.")
     def charts_answer(house: dg.ResourceParam[House]) -> dg.AssetCheckResult:
-        with sign_in(house.settings, within_s=STARTS_WITHIN_S) as superset:
-            return judged(answered(superset, slug))
+        with sign_in(house.settings) as superset:
+            return judged(applied_dashboards.answers(superset, slug))
 
     return charts_answer
-
-
-def answered(superset: Superset, slug: str) -> list[Answer]:
-    """Each chart's answer, by a query that goes to the database."""
-    return [superset.answer(chart, force=True) for chart in superset.charts(slug)]
 
 
 def judged(answers: Sequence[Answer]) -> dg.AssetCheckResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,7 @@ from sensorhouse.errors import DashboardsUnusable, DependencyDown, NotFound
 from sensorhouse.settings import Settings
 
 TIMEOUT_S = 60.0
-# Between two looks at a server that starts.
-LOOK_EVERY_S = 1.0
+LOOKS_FOR_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -111,14 +109,10 @@ class Superset:
 
 
 @contextmanager
-def sign_in(settings: Settings, *, within_s: float = 0.0) -> Iterator[Superset]:
-    """A session of `superset_user`; a server that only starts is waited for.
-
-    Raises `DependencyDown` when nothing answers by then.
-    """
-    url = settings.superset_url or f"http://127.0.0.1:{settings.superset_port}"
+def sign_in(settings: Settings) -> Iterator[Superset]:
+    """A session of `superset_user`; raises `DependencyDown` when no Superset answers."""
+    url = _url(settings)
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
-        _wait_until_well(url, http, within_s)
         superset = Superset(url, http)
         who = {"username": settings.superset_user, "password": settings.superset_sign_in, "provider": "db"}
         token = superset.ask("POST", "/api/v1/security/login", json=who).json()["access_token"]
@@ -127,6 +121,17 @@ def sign_in(settings: Settings, *, within_s: float = 0.0) -> Iterator[Superset]:
         http.headers["x-csrftoken"] = superset.ask("GET", "/api/v1/security/csrf_token/").json()["result"]
         http.headers["referer"] = url
         yield superset
+
+
+def require_well(settings: Settings) -> None:
+    """Raise `DependencyDown` unless there is a Superset that says it is well."""
+    url = _url(settings)
+    try:
+        answer = httpx.get(f"{url}/health", timeout=LOOKS_FOR_S)
+    except httpx.HTTPError as error:
+        raise DependencyDown(f"Superset at {url} does not answer: {error}") from error
+    if not answer.is_success:
+        raise DependencyDown(f"Superset at {url} answers {answer.status_code}")
 
 
 def default_period(metadata: Mapping[str, Any]) -> str | None:
@@ -163,15 +168,5 @@ def _details(extra: Any) -> str:
     return ", ".join(f"{path}: {why}" for path, why in files.items())
 
 
-def _wait_until_well(url: str, http: httpx.Client, within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            if http.get("/health", timeout=5).is_success:
-                return
-            why = "is not well"
-        except httpx.HTTPError as error:
-            why = f"does not answer: {error}"
-        if time.monotonic() > deadline:
-            raise DependencyDown(f"Superset at {url} {why}")
-        time.sleep(LOOK_EVERY_S)
+def _url(settings: Settings) -> str:
+    return settings.superset_url or f"http://127.0.0.1:{settings.superset_port}"

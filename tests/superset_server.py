@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import dagster as dg
 from pydantic import SecretStr
@@ -18,9 +19,9 @@ from sensorhouse.settings import Settings
 from tests.readings import SENSOR_TYPES, publish_readings, reading
 from tests.servers import Server, Servers
 from warehouse import reader
-from warehouse.database import connect, create_database
+from warehouse.database import Connection, connect, create_database
 
-STATES = ("received", "accepted", "routed", "in_production", "in_test", "shipped", "delivered")
+STATES = ("pending_approval", "accepted", "routed", "in_production", "in_test", "shipped", "delivered")
 
 
 @contextmanager
@@ -59,9 +60,22 @@ def build_marts(settings: Settings) -> None:
 
 
 def fill(settings: Settings) -> None:
-    """Orders in every state, readings of two days, and episodes."""
+    """Orders in every state, units and their tests, readings of two days, and episodes."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    _add_orders(settings, now)
+    with connect(settings.database_url) as connection:
+        connection.execute("insert into customers values ('acme', 'Acme', 'plus', 'eu', 99, 99, 99, '{}', null)")
+        connection.execute("insert into users (username, password_hash, roles) values ('ada', '', '{customer}')")
+        for number in range(14):
+            _add_order(connection, number, now - timedelta(days=number % 5, hours=9))
+        connection.execute(
+            """
+            insert into units
+            select 'probe-' || number, %s, 'TMP-100', 'dresden-1', %s, 40 * least(number, 1)
+            from generate_series(0, 3) as number
+            """,
+            [_order_id(13), now - timedelta(days=2)],
+        )
+        connection.execute("insert into unit_failures values ('probe-3', 'temperature', %s, 130, -40, 120)", [now])
     hours = [
         (number, now - timedelta(hours=hour), 20.0 + number + hour % 7) for number in range(6) for hour in range(40)
     ]
@@ -89,21 +103,39 @@ def fill(settings: Settings) -> None:
         )
 
 
-def _add_orders(settings: Settings, now: datetime) -> None:
-    with connect(settings.database_url) as connection:
-        connection.execute("insert into customers values ('acme', 'Acme', 'plus', 'eu', 9, 9, 9, '{}', null)")
-        offset = 0
-        for number in range(14):
-            for version, status in enumerate(STATES[: number % len(STATES) + 1], start=1):
-                at = now - timedelta(days=number % 5, hours=9 - version)
-                connection.execute(
-                    """
-                    insert into raw_orders
-                    values ('c/orders', 0, %s, %s, %s, %s, %s, %s, 'acme', 'TMP-100', %s, null, 'ada', %s, %s)
-                    """,
-                    [
-                        *(offset, f"event-{offset}", f"order-{number}", version, f"order_{status}", status),
-                        *(number + 1, at, at),
-                    ],
-                )
-                offset += 1
+def _add_order(connection: Connection, number: int, at: datetime) -> None:
+    """An order of TMP-100 as the API keeps it, and its events up to some state as a drain stores them."""
+    order = _order_id(number)
+    connection.execute(
+        """
+        insert into orders (
+            order_id, customer_id, sku, quantity, value, status, policy_version, version, created_by, created_at,
+            updated_at
+        )
+        select %s, 'acme', 'TMP-100', %s, 480, 'received', 'p', 1, user_id, %s, %s from users
+        """,
+        [order, number + 1, at, at],
+    )
+    connection.execute(
+        """
+        insert into order_events (event_id, order_id, version, type, status, actor, occurred_at)
+        values (uuidv7(), %s, 1, 'order_placed', 'received', 'ada', %s)
+        """,
+        [order, at],
+    )
+    for version, status in enumerate(STATES[: number % len(STATES) + 1], start=1):
+        happened = at + timedelta(hours=version)
+        connection.execute(
+            """
+            insert into raw_orders
+            values ('c/orders', 0, %s, %s, %s, %s, %s, %s, 'acme', 'TMP-100', %s, null, 'ada', %s, %s)
+            """,
+            [
+                *(number * 10 + version, f"event-{number}-{version}", order, version, f"order_{status}", status),
+                *(number + 1, happened, happened),
+            ],
+        )
+
+
+def _order_id(number: int) -> str:
+    return str(UUID(int=number))

@@ -44,6 +44,11 @@ class Client:
         body = {"status": status} | ({"reason": reason} if reason else {})
         return _checked(self._http.put(f"/orders/{order_id}/status", json=body, headers={"if-match": "*"}))
 
+    def enter_units(self, order_id: str, sensor_ids: list[str], line_id: str) -> Any:
+        """Enter what a line has built for an order."""
+        body = {"sensor_ids": sensor_ids, "line_id": line_id}
+        return _checked(self._http.post(f"/orders/{order_id}/units", json=body))
+
     def upload(self, body: bytes, content_type: str) -> Any:
         """Upload readings; the receipt."""
         headers = {"content-type": content_type}

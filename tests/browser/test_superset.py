@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from assets import applied_dashboards, dashboard_files, dashboards
+from assets import applied_dashboards, dashboard_files
 from assets.superset import sign_in
 from infra.local import superset
 from sensorhouse.settings import Settings
@@ -28,8 +28,8 @@ def shown(superset_house: Settings) -> Settings:
     """Settings of a Superset that has the dashboards, with every chart's answer in its cache."""
     with sign_in(superset_house) as session:
         applied_dashboards.apply(session, superset_house, FILES)
-        for slug in dashboards.slugs(FILES):
-            dashboards.answered(session, slug)
+        for slug in dashboard_files.slugs(FILES):
+            applied_dashboards.answers(session, slug)
     return superset_house
 
 
@@ -67,7 +67,7 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("slug", dashboards.slugs(FILES))
+@pytest.mark.parametrize("slug", dashboard_files.slugs(FILES))
 def test_a_dashboard_shows_every_chart(page: Page, shown: Settings, slug: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
     answers: list[Response] = []

@@ -29,9 +29,9 @@ pytestmark = [
 FILES = dashboard_files.read()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def superset(superset_house: Settings) -> Iterator[Superset]:
-    """A session on a server that has what the files say."""
+    """A session on a server that has what the files say; a test that changes it changes it back."""
     with sign_in(superset_house) as superset:
         applied_dashboards.apply(superset, superset_house, FILES)
         yield superset
@@ -81,22 +81,23 @@ def test_what_only_superset_has_is_told_and_left_alone(superset: Superset, super
 
 
 def test_every_chart_has_an_answer(superset: Superset) -> None:
-    for slug in dashboards.slugs(FILES):
-        found = dashboards.judged(dashboards.answered(superset, slug))
+    for slug in dashboard_files.slugs(FILES):
+        found = dashboards.judged(applied_dashboards.answers(superset, slug))
         assert found.passed, found.description
 
 
-def test_a_broken_chart_is_named_by_the_check(superset: Superset) -> None:
-    chart = superset.charts("orders")[0]
+def test_a_broken_chart_is_named_by_the_check(superset: Superset, superset_house: Settings) -> None:
+    (chart,) = (chart for chart in superset.charts("orders") if chart.name == "Orders")
     assert chart.query
-    broken = json.dumps(chart.query).replace("count(*)", "count(no_such_column)")
-    superset.ask("PUT", f"/api/v1/chart/{chart.chart_id}", json={"query_context": broken})
-    found = dashboards.judged(dashboards.answered(superset, "orders"))
+    broken = {**chart.query, "queries": [{**chart.query["queries"][0], "metrics": ["no_such_metric"]}]}
+    superset.ask("PUT", f"/api/v1/chart/{chart.chart_id}", json={"query_context": json.dumps(broken)})
+    found = dashboards.judged(applied_dashboards.answers(superset, "orders"))
+    applied_dashboards.apply(superset, superset_house, FILES)
     assert not found.passed
     assert found.severity == dg.AssetCheckSeverity.ERROR
     assert found.description
     assert chart.name in found.description
-    assert "no_such_column" in found.description
+    assert "no_such_metric" in found.description
 
 
 def test_a_chart_without_rows_is_a_warning(superset: Superset, superset_house: Settings) -> None:
@@ -104,7 +105,7 @@ def test_a_chart_without_rows_is_a_warning(superset: Superset, superset_house: S
         connection.execute("alter table marts.episodes_daily rename to set_aside")
         connection.execute("create table marts.episodes_daily (like marts.set_aside)")
         try:
-            found = dashboards.judged(dashboards.answered(superset, "anomalies"))
+            found = dashboards.judged(applied_dashboards.answers(superset, "anomalies"))
         finally:
             connection.execute("drop table marts.episodes_daily")
             connection.execute("alter table marts.set_aside rename to episodes_daily")
@@ -128,7 +129,7 @@ def test_dagster_applies_each_dashboard_after_its_marts(superset_house: Settings
         for _ in range(2):
             done = dg.materialize(made, resources={"house": House(superset_house)}, instance=instance, selection=only)
         assert all(check.passed for check in done.get_asset_check_evaluations())
-        for slug in dashboards.slugs(FILES):
+        for slug in dashboard_files.slugs(FILES):
             (told,) = done.asset_materializations_for_node(f"dashboards__{slug}")
             assert told.metadata["changed"].value == []
             assert str(told.metadata["address"].value).endswith(f"/superset/dashboard/{slug}/")

@@ -59,7 +59,8 @@ def test_a_servers_own_numbers_are_not_in_a_file() -> None:
             item["meta"]["chartId"] += 700
     metadata = json.loads(json.dumps(dashboard["metadata"])) | {"chart_configuration": {"701": {"id": 701}}}
     for chosen in metadata["native_filter_configuration"]:
-        chosen["scope"]["excluded"] = [number + 700 for number in chosen["scope"]["excluded"]]
+        excluded = chosen.get("scope", {}).get("excluded", [])
+        chosen["scope"] = {"rootPath": ["ROOT_ID"], "excluded": [number + 700 for number in excluded]}
         chosen["chartsInScope"] = [701]
     theirs = dashboard_files.from_server(exported(path, position=numbered, metadata=metadata), WAREHOUSE, FILES)
     assert theirs == {path: dashboard}
