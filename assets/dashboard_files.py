@@ -80,7 +80,6 @@ _DEFAULTS: dict[str, Object] = {
     },
 }
 _COLUMN = {
-    "verbose_name": None,
     "is_dttm": False,
     "is_active": True,
     "advanced_data_type": None,
@@ -213,7 +212,7 @@ def for_server(objects: Objects, database_url: str) -> dict[str, str]:
         if kind(path) == "databases" and whole["sqlalchemy_uri"] == WAREHOUSE:
             whole["sqlalchemy_uri"] = address
         if kind(path) == "datasets":
-            whole["columns"] = [{**_COLUMN, **column} for column in whole["columns"]]
+            whole["columns"] = [{**_column(column), **column} for column in whole["columns"]]
             whole["metrics"] = [{**_METRIC, **metric} for metric in whole["metrics"]]
         if kind(path) == "charts" and whole["query_context"]:
             queries = [{**_QUERY, **query} for query in whole["query_context"]["queries"]]
@@ -275,7 +274,9 @@ def _as_text(one: Object) -> str:
 def _without_numbers(what: str, raw: Object) -> Object:
     one = {name: value for name, value in raw.items() if name != "version"}
     if what == "datasets":
-        one["columns"] = sorted((_less(column, _COLUMN) for column in raw["columns"]), key=lambda c: c["column_name"])
+        one["columns"] = sorted(
+            (_less(column, _column(column)) for column in raw["columns"]), key=lambda c: c["column_name"]
+        )
         one["metrics"] = sorted((_less(metric, _METRIC) for metric in raw["metrics"]), key=lambda m: m["metric_name"])
         # The one database that the connection leads to.
         one.pop("catalog", None)
@@ -296,6 +297,11 @@ def _without_numbers(what: str, raw: Object) -> Object:
             for chosen in one["metadata"].get("native_filter_configuration", [])
         ]
     return _less(one, {**_DEFAULTS[what], "tags": []})
+
+
+def _column(column: Object) -> Object:
+    """What a column's line leaves out; people read its name as words."""
+    return {**_COLUMN, "verbose_name": column["column_name"].replace("_", " ").capitalize()}
 
 
 def _less(one: Object, defaults: Object) -> Object:

@@ -112,7 +112,8 @@ class Superset:
 def sign_in(settings: Settings) -> Iterator[Superset]:
     """A session of `superset_user`; raises `DependencyDown` when no Superset answers."""
     url = _url(settings)
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+    # Else it tells an error as a page.
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers={"accept": "application/json"}) as http:
         superset = Superset(url, http)
         who = {"username": settings.superset_user, "password": settings.superset_sign_in, "provider": "db"}
         token = superset.ask("POST", "/api/v1/security/login", json=who).json()["access_token"]

@@ -1,6 +1,7 @@
 """Superset's own configuration; what differs from place to place comes from its environment."""
 
 import os
+from base64 import b64encode
 from pathlib import Path
 
 HOME = Path(os.environ["SUPERSET_HOME"])
@@ -32,11 +33,12 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
         "colors": COLOURS,
     }
 ]
+_LOGO = b64encode((Path(__file__).parent / "logo.svg").read_bytes()).decode()
 # These replace Superset's own, so what its logo needs is said again.
 _BRAND = {
     "brandAppName": APP_NAME,
-    "brandLogoAlt": "Superset",
-    "brandLogoUrl": "/static/assets/images/superset-logo-horiz.png",
+    "brandLogoAlt": APP_NAME,
+    "brandLogoUrl": f"data:image/svg+xml;base64,{_LOGO}",
     "brandLogoHref": "/",
     "brandLogoHeight": "24px",
     "brandLogoMargin": "18px 0",
