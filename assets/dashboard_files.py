@@ -254,11 +254,6 @@ def differences(ours: Objects, theirs: Objects) -> list[Difference]:
     return found + [Difference(path, theirs[path][NAMED_BY[kind(path)]], "is on the server only") for path in only]
 
 
-def tables(objects: Objects) -> set[tuple[str, str]]:
-    """The tables that the datasets read: schema and name."""
-    return {(one["schema"], one["table_name"]) for path, one in objects.items() if kind(path) == "datasets"}
-
-
 def _from_text(text: str) -> Object:
     # The one in C: every process of Dagster's reads all the files, and the other takes a second for it.
     read: Object = yaml.load(text, Loader=yaml.CSafeLoader)
@@ -274,9 +269,8 @@ def _as_text(one: Object) -> str:
 def _without_numbers(what: str, raw: Object) -> Object:
     one = {name: value for name, value in raw.items() if name != "version"}
     if what == "datasets":
-        one["columns"] = sorted(
-            (_less(column, _column(column)) for column in raw["columns"]), key=lambda c: c["column_name"]
-        )
+        columns = (_less(column, _column(column)) for column in raw["columns"])
+        one["columns"] = sorted(columns, key=lambda column: column["column_name"])
         one["metrics"] = sorted((_less(metric, _METRIC) for metric in raw["metrics"]), key=lambda m: m["metric_name"])
         # The one database that the connection leads to.
         one.pop("catalog", None)

@@ -25,6 +25,7 @@ class Chart:
     """A chart as a dashboard shows it; `query` is what its data is asked with, None until it was saved once."""
 
     chart_id: int
+    uuid: str
     name: str
     query: Mapping[str, Any] | None
 
@@ -71,9 +72,9 @@ class Superset:
         """The charts of a dashboard, by its slug or uuid, in the order of their names; raises `NotFound`."""
         found = self.ask("GET", f"/api/v1/dashboard/{dashboard}").json()["result"]
         layout = json.loads(found["position_json"] or "{}").values()
-        numbers = [one["meta"]["chartId"] for one in layout if isinstance(one, dict) and one.get("type") == "CHART"]
+        shown = [one["meta"] for one in layout if isinstance(one, dict) and one.get("type") == "CHART"]
         period = default_period(json.loads(found["json_metadata"] or "{}"))
-        return sorted((self._chart(number, period) for number in numbers), key=lambda chart: chart.name)
+        return sorted((self._chart(one["chartId"], one["uuid"], period) for one in shown), key=lambda chart: chart.name)
 
     def answer(self, chart: Chart, *, force: bool = False) -> Answer:
         """Run a chart's query; with `force` in the database, and its answer is what later ones find in the cache."""
@@ -88,10 +89,10 @@ class Superset:
         rows = sum(one.get("rowcount") or 0 for one in results)
         return Answer(chart, rows, errors[0] if errors else None, all(one.get("is_cached") for one in results))
 
-    def _chart(self, chart_id: int, period: str | None) -> Chart:
+    def _chart(self, chart_id: int, uuid: str, period: str | None) -> Chart:
         found = self.ask("GET", f"/api/v1/chart/{chart_id}").json()["result"]
         query = json.loads(found["query_context"] or "null")
-        return Chart(chart_id, found["slice_name"], within(query, period) if query and period else query)
+        return Chart(chart_id, uuid, found["slice_name"], within(query, period) if query and period else query)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request; raises `NotFound`, `DashboardsUnusable` with what Superset says, or `DependencyDown`."""

@@ -25,7 +25,7 @@ build_marts = dg.define_asset_job(
 )
 refresh_dashboards = dg.define_asset_job(
     "refresh_dashboards",
-    dg.AssetSelection.groups("dashboards"),
+    dg.AssetSelection.groups("charts", "dashboards"),
     executor_def=dg.in_process_executor,
     description="Apply the dashboards whose files have changed, and have every chart show the marts as they are.",
 )
@@ -81,8 +81,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
     shown = dashboard_files.read() if settings.superset else {}
     return dg.Definitions(
-        assets=[marts, *dashboards.assets(shown, list(marts.specs))],
-        asset_checks=dashboards.checks(shown),
+        assets=[marts, *([dashboards.assets(shown, list(marts.specs))] if shown else [])],
         jobs=[build_marts, *([refresh_dashboards] if shown else [])],
         sensors=[marts_inputs, *([built_marts] if shown else [])],
         resources={"house": House(settings)},

@@ -117,27 +117,27 @@ def test_a_chart_without_rows_is_a_warning(superset: Superset, superset_house: S
 def test_a_file_that_superset_refuses_changes_nothing(superset: Superset, superset_house: Settings) -> None:
     path = next(path for path in FILES if path.startswith("charts/"))
     wrong = FILES | {path: FILES[path] | {"no_such_field": 1, "slice_name": "Wrong"}}
-    with pytest.raises(DashboardsUnusable, match="no_such_field"):
+    with pytest.raises(DashboardsUnusable, match="Superset refuses"):
         applied_dashboards.apply(superset, superset_house, wrong)
     assert differing(superset, superset_house) == []
 
 
-def test_dagster_applies_each_dashboard_after_its_marts(superset_house: Settings) -> None:
-    made = [marts, *dashboards.assets(FILES, list(marts.specs)), *dashboards.checks(FILES)]
-    only = dg.AssetSelection.groups("dashboards")
+def test_dagster_applies_dashboards_after_their_marts_and_checks_them(superset_house: Settings) -> None:
+    made = [marts, dashboards.assets(FILES, list(marts.specs))]
+    only = dg.AssetSelection.groups("charts", "dashboards")
     with dg.DagsterInstance.ephemeral() as instance:
-        for _ in range(2):
-            done = dg.materialize(made, resources={"house": House(superset_house)}, instance=instance, selection=only)
-        assert all(check.passed for check in done.get_asset_check_evaluations())
-        for slug in dashboard_files.slugs(FILES):
-            (told,) = done.asset_materializations_for_node(f"dashboards__{slug}")
-            assert told.metadata["changed"].value == []
-            assert str(told.metadata["address"].value).endswith(f"/superset/dashboard/{slug}/")
+        done = dg.materialize(made, resources={"house": House(superset_house)}, instance=instance, selection=only)
+    assert [check.passed for check in done.get_asset_check_evaluations()] == [True] * len(dashboard_files.slugs(FILES))
+    told = {event.asset_key.to_user_string(): event for event in done.asset_materializations_for_node("dashboards")}
+    assert len(told) == len([path for path in FILES if dashboard_files.kind(path) in ("charts", "dashboards")])
+    assert told["dashboards/orders"].metadata["changed"].value == []
+    assert str(told["dashboards/orders"].metadata["address"].value).endswith("/superset/dashboard/orders/")
+    assert told["charts/orders_orders_by_state"].metadata["rows"].value == 7
 
 
 def test_a_run_after_the_marts_keeps_what_was_changed_in_superset(superset: Superset, superset_house: Settings) -> None:
-    made = [marts, *dashboards.assets(FILES, list(marts.specs))]
-    only, resources = dg.AssetSelection.groups("dashboards"), {"house": House(superset_house)}
+    made = [marts, dashboards.assets(FILES, list(marts.specs))]
+    only, resources = dg.AssetSelection.assets(["dashboards", "orders"]), {"house": House(superset_house)}
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize(made, resources=resources, instance=instance, selection=only)
         superset.ask("PUT", f"/api/v1/chart/{a_chart(superset)}", json={"description": "by hand"})
