@@ -8,7 +8,7 @@ HOME = Path(os.environ["SUPERSET_HOME"])
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_DATABASE_URL"]
-# One process: what it counts requests with need not be shared.
+# Nobody else than this machine's users: what requests are counted with need not be shared.
 RATELIMIT_STORAGE_URI = "memory://"
 # Every chart's answer, until Dagster has new ones made after the marts. In files: a restart does not lose them.
 DATA_CACHE_CONFIG = {
