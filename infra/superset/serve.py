@@ -9,8 +9,8 @@ from flask_migrate import upgrade
 from gunicorn.app.base import BaseApplication
 from superset.app import create_app
 
-# An opened dashboard asks for twenty things at once, a second of one processor: two share them. Both are forked from the
-# process that has loaded everything, so the second takes little memory of its own.
+# An opened dashboard asks for twenty things at once, a second of one processor: two share them. They are forked from
+# the process that has loaded everything, so the second takes little memory of its own.
 WORKERS = 2
 THREADS = 4
 

@@ -14,6 +14,7 @@ from sensorhouse.errors import DashboardsUnusable
 
 FILES = dashboard_files.read()
 WAREHOUSE = "postgresql://postgres:secret@db.example:6543/house"
+MARTS = "dbt/models/marts"
 CHARTS = {path: one for path, one in FILES.items() if path.startswith("charts/")}
 DASHBOARDS = {path: one for path, one in FILES.items() if path.startswith("dashboards/")}
 
@@ -75,6 +76,19 @@ def test_every_chart_has_its_query_and_is_on_one_dashboard() -> None:
         if isinstance(item, dict) and item["type"] == "CHART"
     ]
     assert sorted(shown) == sorted(one["uuid"] for one in CHARTS.values())
+
+
+def test_a_dataset_has_the_columns_of_its_mart() -> None:
+    declared = [yaml.safe_load(file.read_text()) for file in (dashboard_files.FOLDER.parents[2] / MARTS).glob("*.yml")]
+    columns = {
+        model["name"]: {column["name"]: column["data_type"].upper() for column in model["columns"]}
+        for file in declared
+        for model in file["models"]
+    }
+    for path, one in FILES.items():
+        if path.startswith("datasets/"):
+            plain = {column["column_name"]: column["type"] for column in one["columns"] if "expression" not in column}
+            assert plain == columns[one["table_name"]], path
 
 
 def test_a_dashboards_files_are_all_that_it_shows() -> None:
