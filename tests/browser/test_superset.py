@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Response, expect
+from playwright.sync_api import Page, Request, Response, expect
 
 from assets import applied_dashboards, dashboard_files
 from assets.superset import sign_in
 from infra.local import superset
 from sensorhouse.settings import Settings
+from tests.browser.chromium import launched
 
 # The first test waits until Superset has made its database, half a minute of both processors.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore:AssetExecutionContext:DeprecationWarning"),
+]
 
 SHOWS_WITHIN_MS = 60_000
 FILES = dashboard_files.read()
@@ -35,29 +39,33 @@ def shown(superset_house: Settings) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def page(shown: Settings, chromium: Browser) -> Iterator[Page]:
-    """A page of somebody who is signed in."""
-    page = chromium.new_page()
-    page.set_default_timeout(SHOWS_WITHIN_MS)
-    page.goto(f"{superset.url(shown)}/login/")
-    page.locator("input[name=username], input#username").first.fill(shown.superset_user)
-    page.locator("input[name=password], input#password").first.fill(shown.superset_sign_in)
-    page.locator("button[type=submit]").first.click()
-    page.wait_for_url("**/superset/welcome/**", wait_until="commit")
-    yield page
-    page.close()
+def page(shown: Settings) -> Iterator[Page]:
+    """A page of somebody who is signed in; one for all tests, since the first visit fetches megabytes."""
+    with launched() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(SHOWS_WITHIN_MS)
+        page.goto(f"{superset.url(shown)}/login/")
+        page.locator("input[name=username], input#username").first.fill(shown.superset_user)
+        page.locator("input[name=password], input#password").first.fill(shown.superset_sign_in)
+        page.locator("button[type=submit]").first.click()
+        page.wait_for_url("**/superset/welcome/**", wait_until="commit")
+        yield page
 
 
 def open_dashboard(page: Page, settings: Settings, slug: str, *, width: int = 1400) -> list[Response]:
     """Open it in a window so high that every chart is drawn; returns the charts' answers."""
     page.set_viewport_size({"width": width, "height": 4500})
     answers: list[Response] = []
-    page.on("response", answers.append)
+
+    def keep(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", keep)
     page.goto(f"{superset.url(settings)}/superset/dashboard/{slug}/")
     charts = len([path for path in dashboard_files.of_dashboard(FILES, slug) if path.startswith("charts/")])
     expect(page.locator(f"{HOLDER} .slice_container")).to_have_count(charts, timeout=SHOWS_WITHIN_MS)
     expect(page.locator(f"{HOLDER} [data-test=loading-indicator]")).to_have_count(0, timeout=SHOWS_WITHIN_MS)
-    page.remove_listener("response", answers.append)
+    page.remove_listener("response", keep)
     return [answer for answer in answers if "/api/v1/chart/data?form_data" in answer.url]
 
 
