@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis nginx pictures reset clean
+.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis nginx superset superset-lock pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -58,6 +58,13 @@ browser: ## a browser for the tests in tests/browser
 
 faketime: ## a clock for the tests in tests/faults to set back
 	@infra/install-faketime
+
+superset: setup ## Superset in an environment of its own; without this the first `make up` or `make test` installs it
+	@$(BIN)/python -m infra.local.superset
+
+superset-lock: setup ## lock anew what Superset runs on
+	$(UV) pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make superset-lock' \
+	    infra/superset/requirements.in -o infra/superset/requirements.txt
 
 redis: ## a Redis for the tests of what the API's processes share
 	@infra/install-redis

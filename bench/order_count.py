@@ -100,7 +100,7 @@ def compared(acknowledged: pl.DataFrame, orders: pl.DataFrame, events: Mapping[s
 def _is_published(settings: Settings) -> bool:
     time.sleep(LOOK_EVERY_S)
     with connect(settings.database_url) as connection:
-        unpublished, _ = changes.waiting(connection)
+        unpublished = changes.unpublished(connection)
     return unpublished == 0
 
 

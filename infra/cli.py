@@ -24,6 +24,7 @@ COMMANDS = {
     "gaps": "infra.commands.gaps:add",
     "dead-letters": "infra.commands.dead_letters:add",
     "policy": "infra.commands.policy:add",
+    "dashboards": "infra.commands.dashboards:add",
     "doctor": "infra.commands.doctor:add",
 }
 

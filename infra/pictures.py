@@ -1,15 +1,17 @@
-"""The documents' pictures, taken of the running stack: the live pages and Dagster's asset graph."""
+"""The documents' pictures, taken of the running stack: the live pages, Dagster's asset graph, Superset's dashboards."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.frame import ORDERS
+from assets import dashboard_files
 from infra.demo.client import Client
-from infra.local import dagster, services, tools
+from infra.local import dagster, services, superset, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
 from warehouse.accounts import DEMO_PASSWORD
@@ -31,6 +33,7 @@ def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
                 _sensor(browser, settings, folder / "sensor.png"),
                 _order(browser, settings, folder / "order.png"),
                 _asset_graph(browser, settings, folder / "asset-graph.png"),
+                *(_superset(browser, settings, folder) if settings.superset else []),
             ]
         finally:
             browser.close()
@@ -93,6 +96,30 @@ def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
     _settle(page)
     page.screenshot(path=file)
     page.close()
+    return file
+
+
+def _superset(browser: Browser, settings: Settings, folder: Path) -> Iterator[Path]:
+    page = browser.new_page()
+    page.set_default_timeout(2 * SHOWS_WITHIN_MS)
+    page.goto(f"{superset.url(settings)}/login/")
+    page.locator("input[name=username], input#username").first.fill(settings.superset_user)
+    page.locator("input[name=password], input#password").first.fill(settings.superset_sign_in)
+    page.locator("button[type=submit]").first.click()
+    page.wait_for_url("**/superset/welcome/**", wait_until="commit")
+    for slug in dashboard_files.slugs(dashboard_files.read()):
+        yield _superset_dashboard(page, settings, slug, folder / f"superset-{slug}.png", width=1400)
+    yield _superset_dashboard(page, settings, "anomalies", folder / "superset-anomalies-narrow.png", width=400)
+    page.close()
+
+
+def _superset_dashboard(page: Page, settings: Settings, slug: str, file: Path, *, width: int) -> Path:
+    page.set_viewport_size({"width": width, "height": 1250})
+    page.goto(f"{superset.url(settings)}/superset/dashboard/{slug}/")
+    page.locator(".dashboard-component-chart-holder canvas").first.wait_for()
+    _settle(page)
+    page.locator(".dashboard-component-chart-holder [data-test=loading-indicator]").first.wait_for(state="detached")
+    page.screenshot(path=file)
     return file
 
 

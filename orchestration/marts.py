@@ -4,8 +4,10 @@ import time
 
 import dagster as dg
 
+from assets import dashboard_files, dashboards
 from assets.marts import marts
 from assets.resources import House
+from assets.superset import require_well
 from orchestration.monitoring import monitored
 from orchestration.runs import is_unfinished
 from sensorhouse.errors import DependencyDown
@@ -21,6 +23,12 @@ build_marts = dg.define_asset_job(
     dg.AssetSelection.assets(marts),
     executor_def=dg.in_process_executor,
     description="Build dbt's staging views and marts, and test them.",
+)
+refresh_dashboards = dg.define_asset_job(
+    "refresh_dashboards",
+    dg.AssetSelection.groups("charts", "dashboards"),
+    executor_def=dg.in_process_executor,
+    description="Apply the dashboards whose files have changed, and have every chart show the marts as they are.",
 )
 
 
@@ -48,12 +56,35 @@ def marts_inputs(context: dg.SensorEvaluationContext, house: dg.ResourceParam[Ho
     return dg.RunRequest()
 
 
+@dg.sensor(
+    job=refresh_dashboards,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for the dashboards when marts have been built, as soon as Superset answers.",
+)
+def built_marts(context: dg.SensorEvaluationContext, house: dg.ResourceParam[House]) -> dg.RunRequest | dg.SkipReason:
+    """Compare the last build of the marts with the one that the dashboards were refreshed after."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    builds = context.instance.get_runs(dg.RunsFilter(job_name=build_marts.name, statuses=ended), limit=1)
+    if not builds or builds[0].run_id == context.cursor:
+        return dg.SkipReason("no marts have been built")
+    if is_unfinished(context.instance, refresh_dashboards.name):
+        return dg.SkipReason("dashboards are being refreshed")
+    try:
+        require_well(house.settings)
+    except DependencyDown as error:
+        return dg.SkipReason(f"dashboards wait: {error}")
+    context.update_cursor(builds[0].run_id)
+    return dg.RunRequest(tags={dashboards.ONLY_CHANGED: "true"})
+
+
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location, working with these settings."""
+    shown = dashboard_files.read() if settings.superset else {}
     return dg.Definitions(
-        assets=monitored([marts], settings),
-        jobs=[build_marts],
-        sensors=[marts_inputs],
+        assets=monitored([marts, *([dashboards.assets(shown, list(marts.specs))] if shown else [])], settings),
+        jobs=[build_marts, *([refresh_dashboards] if shown else [])],
+        sensors=[marts_inputs, *([built_marts] if shown else [])],
         resources={"house": House(settings)},
     )
 

@@ -19,6 +19,7 @@ OWNERS = {
     "catalogue": "team:orders",
     "staging": "team:analytics",
     "marts": "team:analytics",
+    "charts": "team:analytics",
     "dashboards": "team:analytics",
     "housekeeping": "team:platform",
 }
@@ -52,13 +53,15 @@ _FRESH = {
 # Of whole groups.
 _FRESH_GROUPS = {
     "marts": Fresh(1, 24, "Built again within two minutes of what they read, which is always something."),
-    "dashboards": Fresh(1, 24, "Refreshed whenever the marts were built."),
+    **dict.fromkeys(("charts", "dashboards"), Fresh(1, 24, "Refreshed whenever the marts were built.")),
 }
 
 # Tables that are not named as their assets are.
 _WAREHOUSE = {"raw_readings": "reading_chunks", "readings": "reading_chunks", "anomalies": "episodes"}
 _LAKE = {"anomalies": "episodes"}
 _SHOWN_LIVE = {"raw_orders", "raw_readings", "anomalies", "orders"}
+# On which dashboard.
+_SHOWN = {"raw_orders": "orders", "raw_readings": "sensors", "anomalies": "anomalies", "slices": "platform"}
 
 
 def monitored(
@@ -85,6 +88,8 @@ def _links(spec: dg.AssetSpec, settings: Settings) -> dict[str, Any]:
             links["lake table"] = dg.MetadataValue.path(f"{settings.lake}/{_LAKE.get(name, name)}")
     if name in _SHOWN_LIVE and spec.group_name != "marts":
         links["live page"] = dg.MetadataValue.url(f"{settings.public_address}/")
+    if settings.superset and name in _SHOWN and len(spec.key.path) == 1:
+        links["dashboard"] = dg.MetadataValue.asset(dg.AssetKey(["dashboards", _SHOWN[name]]))
     if spec.group_name == "raw" and name.startswith("raw_"):
         links["dead letters"] = dg.MetadataValue.asset(dg.AssetKey("dead_letters"))
     return links

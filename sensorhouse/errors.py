@@ -27,6 +27,7 @@ SensorhouseError
 └── Misconfigured           told to whoever started the command, exit status 2
     ├── SettingMissing      a setting without a default is empty
     ├── PolicyUnusable      a policy's file has something to mend; no rule of it is applied
+    ├── DashboardsUnusable  a dashboard's file has something to mend, or Superset refuses it; nothing of it was kept
     ├── PortTaken           another program listens on a port of the stack
     ├── PartMissing         a program that a part needs is not there and could not be fetched
     └── PartDied            a part ended before it answered
@@ -214,6 +215,10 @@ class PolicyUnusable(Misconfigured):
 
     def __init__(self, path: Path, to_mend: Sequence[str]) -> None:
         super().__init__(f"the policy in {path} can't be used:" + "".join(f"\n  {one}" for one in to_mend))
+
+
+class DashboardsUnusable(Misconfigured):
+    """Files of dashboards that don't fit together, or that Superset refused."""
 
 
 class PortTaken(Misconfigured):

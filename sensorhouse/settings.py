@@ -94,6 +94,22 @@ class Settings(BaseSettings):
         4, ge=1, description="Runs that Dagster executes at once; the rest wait in its queue."
     )
 
+    superset: bool = Field(True, description="Whether dashboards are kept in Superset, and the local stack runs one.")
+    superset_url: str | None = Field(None, description="http(s)://host:port of a Superset that already runs.")
+    superset_host: str = Field("127.0.0.1", description="Address of the local stack's Superset.")
+    superset_port: int = Field(8088, description="Port of the local stack's Superset.")
+    superset_database: str = Field("superset", description="Database, on the same server, of the stack's Superset.")
+    superset_user: str = Field("admin", description="Who applies the dashboards: an admin of Superset.")
+    superset_password: SecretStr | None = Field(
+        None, description="Password of superset_user; `sensorhouse up` makes one for the local stack."
+    )
+    superset_secret_key: SecretStr | None = Field(
+        None, description="Signs the sessions of the stack's Superset; `sensorhouse up` makes one."
+    )
+    reader_password: SecretStr | None = Field(
+        None, description="Password of sensorhouse_reader, who reads the marts; `sensorhouse up` makes one."
+    )
+
     slice_rows: int = Field(200_000, ge=1, description="Readings that end a slice.")
     slice_bytes: int = Field(64 << 20, ge=1, description="Message bytes that end a slice.")
     slice_s: float = Field(1.0, gt=0, description="Age in seconds that ends a slice.")
@@ -163,6 +179,25 @@ class Settings(BaseSettings):
     def dagster_url(self) -> str:
         """Dagster's own storage: its database on the warehouse's server."""
         return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.dagster_database}"))
+
+    @cached_property
+    def superset_database_url(self) -> str:
+        """Superset's own metadata: its database on the warehouse's server."""
+        return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.superset_database}"))
+
+    @cached_property
+    def superset_sign_in(self) -> str:
+        """The password of `superset_user`; raises `SettingMissing` while there is none."""
+        if not self.superset_password:
+            raise SettingMissing("SUPERSET_PASSWORD", "run `sensorhouse up`, which makes one, or name your Superset's")
+        return self.superset_password.get_secret_value()
+
+    @cached_property
+    def reader_sign_in(self) -> str:
+        """The password of the role that reads the marts; raises `SettingMissing` while there is none."""
+        if not self.reader_password:
+            raise SettingMissing("READER_PASSWORD", "run `sensorhouse up`, which makes the role and its password")
+        return self.reader_password.get_secret_value()
 
     @cached_property
     def lake(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import PREFIX, Settings
 from tests.servers import Servers, fetch_programs, start_servers
@@ -21,9 +22,12 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch and build the servers' programs, where they aren't there yet, outside of any test's time."""
-    if any("servers" in getattr(item, "fixturenames", ()) for item in session.items):
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if "servers" in wanted:
         try:
             fetch_programs()
+            if "superset_house" in wanted:
+                tools.superset(Settings(_env_file=None))
         except PartMissing as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -43,6 +47,16 @@ def settings(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
     yield made
     servers.start()
     servers.drop(made)
+
+
+@pytest.fixture(scope="session")
+def superset_house(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a Superset that runs, on marts with something in them; its dashboards are the tests' to change."""
+    # Only here: dbt and Dagster take seconds to import.
+    from tests.superset_server import superset_on_marts
+
+    with superset_on_marts(servers, tmp_path_factory.mktemp("superset")) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -145,6 +145,11 @@ class Servers:
         for dropped in client.delete_topics(names, operation_timeout=5).values():
             dropped.exception()
 
+    def drop_database(self, name: str) -> None:
+        """Drop another database that a test made."""
+        with connect(postgres.maintenance_url(self.settings), autocommit=True) as connection:
+            connection.execute(f'drop database if exists "{name}" with (force)')
+
     def make_template(self) -> None:
         """Migrate the database that every test's own is a copy of."""
         url = _with_database(self.settings, TEMPLATE)

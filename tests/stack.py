@@ -39,7 +39,9 @@ class Stack:
 
 def new_stack(folder: Path, **changes: Any) -> Stack:
     """One that is not started yet, with its data in `folder` and on free ports."""
-    kafka, controller, postgres, api, dagster, code, marts = ports.free(7)
+    kafka, controller, postgres, api, dagster, code, marts, superset = ports.free(8)
+    # Most tests don't look at dashboards, and Superset takes half a minute of both processors to start.
+    changes = {"superset": False} | changes
     settings = Settings(
         _env_file=None,
         state_dir=folder,
@@ -50,6 +52,7 @@ def new_stack(folder: Path, **changes: Any) -> Stack:
         dagster_port=dagster,
         dagster_code_port=code,
         dagster_marts_port=marts,
+        superset_port=superset,
         **changes,
     )
     return Stack(settings)

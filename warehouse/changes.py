@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 import psycopg
 
 
@@ -36,14 +38,17 @@ def marker(connection: psycopg.Connection) -> str:
     return str(found[0])
 
 
-def waiting(connection: psycopg.Connection) -> tuple[int, int]:
-    """How many outbox rows are not published, and how many partition keys wait for a refresh."""
-    found = connection.execute(
-        """
-        select
-            (select count(*) from outbox where published_at is null),
-            (select count(distinct (day, sensor_type)) from touched_keys)
-        """
-    ).fetchone()
+def unpublished(connection: psycopg.Connection) -> int:
+    """How many outbox rows wait to be published."""
+    return _count(connection, "select count(*) from outbox where published_at is null")
+
+
+def touched(connection: psycopg.Connection) -> int:
+    """How many partition keys wait for a refresh."""
+    return _count(connection, "select count(distinct (day, sensor_type)) from touched_keys")
+
+
+def _count(connection: psycopg.Connection, query: LiteralString) -> int:
+    found = connection.execute(query).fetchone()
     assert found
-    return found[0], found[1]
+    return int(found[0])

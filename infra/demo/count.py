@@ -74,10 +74,13 @@ def wait_for_marts(settings: Settings, *, within_s: float) -> Coverage:
 
 
 def _waiting(settings: Settings) -> str:
+    # Upstream first: what moves on between two looks is there at the later one.
     with connect(settings.database_url) as connection:
-        unpublished, touched = changes.waiting(connection)
-        unjudged = len(judged.due(connection, judge_s=0, past_days=PAST.days))
+        unpublished = changes.unpublished(connection)
     lag = sum(look(settings, topic).messages for topic in (settings.orders_topic, settings.readings_topic))
+    with connect(settings.database_url) as connection:
+        touched = changes.touched(connection)
+        unjudged = len(judged.due(connection, judge_s=0, past_days=PAST.days))
     waiting = {
         "events to publish": unpublished,
         "messages to drain": lag,

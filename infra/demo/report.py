@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.demo.count import Found, Row
+from infra.demo.shown import Shown
 from infra.demo.traffic import Sent
 from warehouse.marts import Coverage
 
@@ -23,6 +24,7 @@ class Outcome:
     revised: int
     covered: Coverage
     failures: list[Found]
+    dashboards: Shown | None
 
     @property
     def wrong(self) -> list[str]:
@@ -40,6 +42,8 @@ class Outcome:
             wrong.append("the marts lack some of it")
         if not any(one.found for one in self.failures):
             wrong.append("no labelled failure was found")
+        if self.dashboards:
+            wrong += [f"dashboards: {one}" for one in self.dashboards.wrong]
         return wrong
 
 
@@ -58,6 +62,8 @@ def tell(outcome: Outcome, console: Console) -> None:
     )
     for one in outcome.failures:
         console.print(f"labelled failures of {one.sensor_id}: {one.found} of {one.labelled} found")
+    if outcome.dashboards:
+        console.print(f"dashboards: {outcome.dashboards.charts} charts with rows")
     for line in outcome.wrong:
         console.print(f"[red]wrong:[/] {line}")
 

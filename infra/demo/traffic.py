@@ -17,6 +17,10 @@ from sensors_io.arrow_codec import encode
 from sensors_io.reading import ARROW, JSON, NDJSON, READING
 
 UPLOAD_READINGS = 2_000
+# Units of the order that is built.
+UNITS = 15
+# Too few to know its interval: who has left the bench is not silent.
+TEST_READINGS = 9
 BROKEN = (
     (b"\xff\xfe not text", JSON),
     (b'{"sensor_id": "TMP-100-0001", "value": ', JSON),
@@ -50,6 +54,15 @@ class Recording:
     windows: list[examples.Window]
 
 
+@dataclass(frozen=True)
+class OnTheBench:
+    """An order whose units are built: their serials, and since when they are tested."""
+
+    order_id: str
+    serials: list[str]
+    since: datetime
+
+
 def recordings(*, serial: int, end: datetime) -> list[Recording]:
     """The recordings in `examples/`, each ending at `end`."""
     made = []
@@ -60,6 +73,26 @@ def recordings(*, serial: int, end: datetime) -> list[Recording]:
         windows = examples.windows_shifted_to_end_at(examples.windows(name), loaded, end)
         made.append(Recording(name, sensor_id, shifted, windows))
     return made
+
+
+def tests(bench: OnTheBench, recording: Recording) -> list[Recording]:
+    """A test of each unit, within a second: from the lowest to the highest value of its part of a recording."""
+    length = -(-recording.readings.height // len(bench.serials))
+    return [
+        Recording(
+            f"test of {serial}",
+            serial,
+            part.sort("value")
+            .gather_every(-(-part.height // TEST_READINGS))
+            .with_columns(
+                sensor_id=pl.lit(serial),
+                station=pl.lit("bench"),
+                event_time=bench.since + pl.duration(milliseconds=20 * pl.int_range(pl.len())),
+            ),
+            [],
+        )
+        for serial, part in zip(bench.serials, recording.readings.iter_slices(length), strict=True)
+    ]
 
 
 def send_readings(gateway: Client, settings: Settings, sent: list[Recording]) -> Sent:
@@ -119,23 +152,35 @@ def _break(settings: Settings) -> int:
     return BROKEN_DEAD_LETTERS
 
 
-def send_orders(url: str) -> Sent:
-    """Orders of several customers: accepted, over a limit, refused; some approved, one moved on until it is shipped."""
+def send_orders(url: str, serial: int) -> tuple[Sent, OnTheBench]:
+    """Orders of several customers: accepted, over a limit, refused; some approved, one built and put to the test."""
     counted = Sent()
     with Client(url, "ada") as ada, Client(url, "gus") as gus, Client(url, "olivia") as olivia:
         placed = [order for buyer in (ada, gus) for order in _place(buyer, counted)]
-        placed.append(olivia.order("TMP-200", 15, customer_id="globex", notes="by telephone"))
+        placed.append(olivia.order("TMP-200", UNITS, customer_id="globex", notes="by telephone"))
         _count(counted, placed[-1])
-        moved = next(order for order in placed if order["status"] == "accepted")
-        for status in ("routed", "in_production", "in_test", "shipped"):
-            _count(counted, olivia.set_status(moved["order_id"], status))
         waiting = [order for order in placed if order["status"] == "pending_approval"]
+        built = waiting[-1]["order_id"]
         with Client(url, "paul") as paul:
-            _count(counted, paul.set_status(waiting[-1]["order_id"], "accepted", "known project"))
+            _count(counted, paul.set_status(built, "accepted", "known project"))
             _count(counted, paul.set_status(waiting[0]["order_id"], "rejected", "ask for a quotation"))
+        for status in ("routed", "in_production"):
+            _count(counted, olivia.set_status(built, status))
+        serials = [f"TMP-200-{serial:04d}-{number:02d}" for number in range(1, UNITS + 1)]
+        olivia.enter_units(built, serials[::2], "dresden-1")
+        olivia.enter_units(built, serials[1::2], "austin-1")
+        since = datetime.now(UTC)
+        _count(counted, olivia.set_status(built, "in_test"))
         cancelled = [order for order in placed if order["status"] == "accepted"][-1]
         _count(counted, olivia.set_status(cancelled["order_id"], "cancelled", "the customer called"))
-    return counted
+    return counted, OnTheBench(built, serials, since)
+
+
+def deliver(url: str, bench: OnTheBench, counted: Sent) -> None:
+    """Send the customer what was tested."""
+    with Client(url, "olivia") as olivia:
+        for status in ("shipped", "delivered"):
+            _count(counted, olivia.set_status(bench.order_id, status))
 
 
 def build(url: str, unit: str) -> None:

@@ -26,7 +26,7 @@ class Part:
 
     `is_ready` asks the running part, answers within seconds, and is told when the part was started (seconds since
     1970); `prepare` is called before every start. `children_go_on` when what it started may outlive its crash. A part
-    with `niceness` gets less of a busy processor than one without.
+    with `niceness` gets less of a busy processor than one without. The stack is up without those not `is_awaited`.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Part:
     owner: Callable[[], Owner | None] = field(default=lambda: None)
     folder: Path = places.CHECKOUT
     children_go_on: bool = False
+    is_awaited: bool = True
     niceness: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_s: float = 90.0

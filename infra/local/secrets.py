@@ -19,6 +19,10 @@ def with_secrets(settings: Settings) -> Settings:
         made["postgres_password"] = secrets.token_urlsafe(24)
     if settings.jwt_secret is None:
         made["jwt_secret"] = secrets.token_urlsafe(48)
+    if settings.superset:
+        for name in ("reader_password", "superset_password", "superset_secret_key"):
+            if getattr(settings, name) is None:
+                made[name] = secrets.token_urlsafe(32)
     if made:
         _append(file(settings), made)
     return settings.model_copy(update={name: SecretStr(value) for name, value in made.items()})

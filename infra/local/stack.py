@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.local import dagster, kafka, postgres, services, tools
+from infra.local import dagster, kafka, postgres, services, superset, tools
 from infra.local.part import Part, nothing
 from sensorhouse.settings import Settings
 from sensors_io.kafka import ensure_topics
+from warehouse import reader
 from warehouse.database import create_database, migrate
 
 
@@ -24,7 +25,7 @@ class Stage:
 # Who ends together, first to last: nothing is accepted that can't be kept, and servers outlive their users.
 STOP_ORDER = (
     ("api",),
-    ("relay", "webserver", "viewers-webserver", "daemon"),
+    ("relay", "webserver", "viewers-webserver", "daemon", "superset"),
     ("code-server", "marts-server"),
     ("kafka", "postgres"),
 )
@@ -42,7 +43,13 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         ),
         # Whoever asks Dagster's storage first makes its tables; two who do so at once fail.
         Stage(tuple(others)),
-        Stage((*dagster.webservers(settings), dagster.daemon(settings))),
+        Stage(
+            (
+                *dagster.webservers(settings),
+                dagster.daemon(settings),
+                *((superset.part(settings),) if settings.superset else ()),
+            )
+        ),
     )
 
 
@@ -53,9 +60,11 @@ def parts(settings: Settings) -> list[Part]:
 
 def to_fetch(settings: Settings) -> list[str]:
     """What the first start fetches into the cache, which takes a while."""
-    if settings.kafka_brokers:
-        return []
-    missing = {"Kafka": tools.jars_folder(settings).exists(), "Java": tools.has_java(settings)}
+    missing: dict[str, bool] = {}
+    if not settings.kafka_brokers:
+        missing |= {"Kafka": tools.jars_folder(settings).exists(), "Java": tools.has_java(settings)}
+    if settings.superset and not settings.superset_url:
+        missing["Superset"] = tools.superset_folder(settings).exists()
     return [name for name, is_there in missing.items() if not is_there]
 
 
@@ -64,4 +73,7 @@ def prepare(settings: Settings) -> None:
     create_database(settings.database_url)
     migrate(settings.database_url)
     create_database(settings.dagster_url)
+    if settings.superset:
+        create_database(settings.superset_database_url)
+        reader.allow(settings.database_url, settings.reader_sign_in)
     ensure_topics(settings)

@@ -60,7 +60,7 @@ class Supervisor:
             for part in stage.parts:
                 if part.command:
                     self._launch(part)
-            self._wait_ready(stage.parts)
+            self._wait_ready(part for part in stage.parts if part.is_awaited)
         self._note(is_up=True)
 
     def watch(self) -> None:
@@ -132,7 +132,9 @@ class Supervisor:
             self._note_part(one.part, state="restarting", process=None, detail=why)
         elif not one.was_ready and one.part.is_ready(one.since):
             one.was_ready = True
-            self.tell(f"{one.part.name} is back")
+            is_first = self.state.parts[one.part.name].restarts == 0
+            where = f"answers at {one.part.address} after {now - one.since:.1f} s" if is_first else "is back"
+            self.tell(f"{one.part.name} {where}")
             self._note_part(one.part, state="ready")
 
     def _start_again(self, one: _Running) -> None:

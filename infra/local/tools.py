@@ -18,6 +18,7 @@ from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings, inherited_environment
 
 JARS = Path(__file__).parent / "kafka_jars"
+SUPERSET = places.CHECKOUT / "infra" / "superset" / "requirements.txt"
 VERSITYGW = Path(__file__).parent / "versitygw_tool"
 OLDEST_JAVA = 17
 
@@ -92,6 +93,26 @@ def machine_go() -> str | None:
     """The machine's Go, if it has one that is new enough."""
     found = shutil.which("go")
     return found if found and _go_version(found) >= _oldest_go() else None
+
+
+def superset(settings: Settings) -> Path:
+    """The Python that runs Superset: it needs other versions than ours do, so it has an environment of its own."""
+
+    def install(folder: Path) -> None:
+        # Relocatable: it is moved to its place once it is whole.
+        made = [uv(), "venv", "-q", "--relocatable", "--python", sys.executable, folder / "environment"]
+        _run(made, folder, inherited_environment(), "uv made no environment for Superset")
+        options = ["--require-hashes", "--no-deps", "--compile-bytecode", "--python", folder / "environment"]
+        command = [uv(), "pip", "install", "-q", *options, "-r", SUPERSET]
+        _run(command, folder, inherited_environment(), "uv did not install Superset")
+
+    return places.made_once(superset_folder(settings), install) / "environment" / "bin" / "python"
+
+
+def superset_folder(settings: Settings) -> Path:
+    """Where Superset is once it is installed; other locked versions, or another Python, go into another folder."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return places.cache(settings) / f"superset-py{python}-{_short_hash(SUPERSET)}"
 
 
 def postgres() -> Path:

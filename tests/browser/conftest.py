@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from infra.local import ports, services, tools
+from infra.local import ports, services
 from sensorhouse.settings import Settings
+from tests.browser.chromium import launched
 from tests.servers import Server
 from warehouse.accounts import seed_demo
 
@@ -18,13 +19,8 @@ from warehouse.accounts import seed_demo
 @pytest.fixture
 def chromium() -> Iterator[Browser]:
     """The machine's Chromium, headless."""
-    found = tools.chromium()
-    if found is None:
-        pytest.fail("the browser tests need Chromium: run `make browser`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

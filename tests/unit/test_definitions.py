@@ -57,6 +57,8 @@ def test_links_lead_to_tables_pages_and_assets_that_there_are() -> None:
     assert raw["dagster/table_name"] == "public.reading_chunks"
     assert str(raw["live page"].value).endswith(":8000/")
     assert raw["dead letters"].value == by_name["dead_letters"].key
+    dashboards = {spec.key for spec in marts_location.defs.resolve_all_asset_specs() if spec.group_name == "dashboards"}
+    assert {spec.metadata["dashboard"].value for spec in by_name.values() if "dashboard" in spec.metadata} == dashboards
     assert str(by_name["anomalies"].metadata["lake table"].value).endswith("/lake/episodes")
 
 

@@ -72,6 +72,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
         "docs/anomalies.md",
         "docs/live-pages.md",
         "docs/dagster.md",
+        "docs/dashboards.md",
         "docs/marts.md",
         "docs/performance.md",
         "docs/policy.md",
@@ -92,6 +93,7 @@ def test_what_a_document_links_to_is_there(path: str) -> None:
     [
         "README.md",
         "CONTRIBUTING.md",
+        "docs/dashboards.md",
         "docs/marts.md",
         "docs/performance.md",
         "docs/performance-orders.md",

@@ -24,7 +24,8 @@ from sensorhouse.settings import Settings
 
 @pytest.fixture
 def local(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, state_dir=tmp_path, postgres_password=SecretStr("a password"))
+    password = SecretStr("a password")
+    return Settings(_env_file=None, state_dir=tmp_path, postgres_password=password, superset_secret_key=password)
 
 
 def test_every_part_ends_in_some_group_of_the_stop_order(local: Settings) -> None:
@@ -61,7 +62,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     again = secrets.with_secrets(Settings(_env_file=secrets.file(first), state_dir=tmp_path))
     assert again.signing_key == first.signing_key
     assert again.database_url == first.database_url
-    assert len(secrets.file(first).read_text().splitlines()) == 2
+    assert len(secrets.file(first).read_text().splitlines()) == 5
 
 
 def test_a_port_wanted_twice_counts_as_taken() -> None:

@@ -27,6 +27,8 @@ select
     ledger.partition,
     ledger.topic_id,
     ledger.next_offset,
+    -- Where the log ends is noted when somebody looks, how far it is loaded with every slice.
+    greatest(0, ends.high_watermark - ledger.next_offset) as lag,
     ledger.messages,
     ledger.rows,
     ledger.cold,
@@ -38,3 +40,4 @@ select
 from {{ ref('stg_ledger') }} as ledger
 left join loaded using (topic_id, partition)
 left join lost using (topic_id, partition)
+left join {{ ref('stg_log_ends') }} as ends using (topic_id, partition)

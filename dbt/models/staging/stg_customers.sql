@@ -2,5 +2,6 @@ select
     customer_id,
     name as customer_name,
     tier,
-    region
+    region,
+    max_quantity_30_days
 from {{ source('warehouse', 'customers') }}

@@ -1,0 +1,6 @@
+select
+    customer_id,
+    sku,
+    day,
+    quantity
+from {{ source('warehouse', 'order_usage') }}
