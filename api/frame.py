@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from dash import dcc, html
+from dash import dcc, html, no_update
 
 from api.charts import empty_figure
 from api.dashboard import Health
@@ -150,6 +151,16 @@ def span(episode: Episode) -> str:
 def peak(episode: Episode, *, before: str = "") -> str:
     """What was most abnormal, with its unit; nothing when nothing was measured."""
     return "" if episode.peak_value is None else f"{before}{episode.peak_value:,.1f} {unit(episode.unit)}"
+
+
+def unless_shown(shown: dict[str, str] | None, **parts: Any) -> tuple[Any, ...]:
+    """The parts, without those that the browser shows already, and what it shows then.
+
+    What is put in anew loses the focus, and what is read out begins again.
+    """
+    digests = {name: blake2b(repr(part).encode(), digest_size=8).hexdigest() for name, part in parts.items()}
+    known = shown or {}
+    return (*(no_update if known.get(name) == digests[name] else part for name, part in parts.items()), digests)
 
 
 def _at(episode: Episode) -> str:

@@ -138,28 +138,31 @@ def _add_callbacks(live: dash.Dash, app: FastAPI) -> None:
         Output("tiles", "children"),
         Output("rates", "figure"),
         Output("orders", "children"),
-        Output("latest-orders", "children"),
-        Output("episode", "options"),
-        Output("episode", "value"),
         Output("no-episodes", "hidden"),
+        Output("episode", "value"),
+        Output("episode", "options"),
+        Output("latest-orders", "children"),
+        Output("shown", "data"),
         Input("refresh", "n_intervals"),
         State("episode", "options"),
         State("episode", "value"),
+        State("shown", "data"),
     )
-    async def refresh(_: int | None, shown: list[dict[str, Any]], chosen: str | None) -> tuple[Any, ...]:
+    async def refresh(
+        _: int | None, options: list[dict[str, Any]], chosen: str | None, shown: dict[str, str] | None
+    ) -> tuple[Any, ...]:
         try:
             seen = await dashboard().snapshot()
             latest = await _latest_orders(dashboard())
         except DependencyDown:
-            return (no_update,) * 7
+            return (no_update,) * 8
         return (
             tiles(seen),
             rates_figure(seen.rates),
             page.orders(seen.orders_by_status),
-            page.latest_orders(latest),
-            page.episode_options(seen.episodes),
-            page.choice(seen.episodes, shown, chosen),
             bool(seen.episodes),
+            page.choice(seen.episodes, options, chosen),
+            *frame.unless_shown(shown, episodes=page.episode_options(seen.episodes), orders=page.latest_orders(latest)),
         )
 
     @live.callback(Output("parts", "children"), Input("refresh", "n_intervals"))

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from api import order_page, sensor_page
 from api.charts import empty_figure, sensor_figure
 from api.details import Details, OrderSeen, stretch
-from api.frame import ORDERS, SENSORS
+from api.frame import ORDERS, SENSORS, unless_shown
 from api.orders import own_customer, theirs
 from api.sign_in import viewer
 from sensorhouse.errors import DependencyDown, Forbidden, NotFound, Refused
@@ -42,23 +42,30 @@ def add_callbacks(live: dash.Dash, app: FastAPI) -> None:
         Output("sensor-metric", "value"),
         Output("sensor-episodes", "children"),
         Output("sensor-unit", "children"),
+        Output("sensor-shown", "data"),
         Input("sensor-refresh", "n_intervals"),
         State("sensor", "data"),
         State("sensor-metric", "value"),
+        State("sensor-shown", "data"),
     )
-    async def refresh_sensor(_: int | None, asked: dict[str, Any], metric: str | None) -> tuple[Any, ...]:
+    async def refresh_sensor(
+        _: int | None, asked: dict[str, Any], metric: str | None, shown: dict[str, str] | None
+    ) -> tuple[Any, ...]:
         try:
             sensor = await details().sensors.get(asked["sensor_id"])
         except DependencyDown:
-            return (no_update,) * 5
+            return (no_update,) * 6
         options = sensor_page.metric_options(sensor)
         keeps = metric in options
         return (
             sensor_page.told(sensor),
             options,
             no_update if keeps else next(iter(options), None),
-            sensor_page.episodes(sensor, asked["episode"]),
-            sensor_page.tested(_may_know(sensor.tested)),
+            *unless_shown(
+                shown,
+                episodes=sensor_page.episodes(sensor, asked["episode"]),
+                unit=sensor_page.tested(_may_know(sensor.tested)),
+            ),
         )
 
     @live.callback(
@@ -86,25 +93,26 @@ def add_callbacks(live: dash.Dash, app: FastAPI) -> None:
     @live.callback(
         Output("order-told", "children"),
         Output("order-facts", "children"),
-        Output("order-history", "children"),
         Output("order-yield", "children"),
+        Output("order-history", "children"),
         Output("order-units", "children"),
+        Output("order-shown", "data"),
         Input("order-refresh", "n_intervals"),
         State("order", "data"),
+        State("order-shown", "data"),
     )
-    async def refresh_order(_: int | None, order_id: str) -> tuple[Any, ...]:
+    async def refresh_order(_: int | None, order_id: str, shown: dict[str, str] | None) -> tuple[Any, ...]:
         try:
             seen = await _order(details(), UUID(order_id))
         except DependencyDown:
-            return (no_update,) * 5
+            return (no_update,) * 6
         except Refused as error:
-            return f"{error}.", "", "", "", ""
+            return f"{error}.", "", "", "", "", None
         return (
             order_page.told(seen.order),
             order_page.ordered(seen.order),
-            order_page.history(seen),
             order_page.yield_of(seen.counts, seen.order.quantity),
-            order_page.units(seen),
+            *unless_shown(shown, history=order_page.history(seen), units=order_page.units(seen)),
         )
 
 

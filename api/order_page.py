@@ -27,6 +27,7 @@ def layout(order_id: str) -> html.Div:
             ),
             card("Units", html.Span(id="order-yield"), html.Div(id="order-units")),
             dcc.Store(id="order", data=order_id),
+            dcc.Store(id="order-shown"),
             dcc.Interval(id="order-refresh", interval=REFRESH_MS),
         ],
         className="view",
@@ -35,7 +36,7 @@ def layout(order_id: str) -> html.Div:
 
 def told(order: Order) -> list[Any]:
     """How it stands."""
-    return [state(order.status), " since ", moment(order.updated_at), f" UTC, version {order.version}"]
+    return [state(order.status), " since ", moment(order.updated_at), " UTC"]
 
 
 def ordered(order: Order) -> html.Dl:
@@ -50,6 +51,7 @@ def ordered(order: Order) -> html.Dl:
             "Notes": order.notes or None,
             "Reason": order.reason or "no rule of the policy spoke against it",
             "Policy": order.policy_version,
+            "Version": order.version,
             "To approve by": moment(order.approve_by)
             if order.status == "pending_approval" and order.approve_by
             else None,

@@ -88,6 +88,7 @@ def layout() -> html.Div:
             ),
             card("Latest orders", "the newest first", html.Div(id="latest-orders")),
             card("Health", "each part, checked while somebody watches", html.Ul(id="parts", className="parts")),
+            dcc.Store(id="shown"),
             dcc.Interval(id="refresh", interval=REFRESH_MS),
             dcc.Interval(id="redraw", interval=CURVE_REFRESH_MS),
         ],

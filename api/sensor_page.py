@@ -57,6 +57,7 @@ def layout(sensor_id: str, *, metric: str | None, episode: str | None) -> html.D
                 className="row",
             ),
             dcc.Store(id="sensor", data={"sensor_id": sensor_id, "episode": episode}),
+            dcc.Store(id="sensor-shown"),
             dcc.Interval(id="sensor-refresh", interval=REFRESH_MS),
             dcc.Interval(id="sensor-redraw", interval=CURVE_REFRESH_MS),
         ],

@@ -62,7 +62,7 @@ def _order(browser: Browser, settings: Settings, file: Path) -> Path:
 
 def _opened(browser: Browser, settings: Settings, *, width: int, scheme: str) -> Page:
     page = browser.new_page(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+        viewport={"width": width, "height": 600}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page.goto(services.url(settings))
     if "/sign-in" in page.url:

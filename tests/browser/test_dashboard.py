@@ -201,3 +201,18 @@ def test_the_page_is_used_by_keyboard_alone(page: Page, site: Settings) -> None:
     choices.first.focus()
     page.keyboard.press("ArrowDown")
     expect(choices.nth(1)).to_be_checked()
+    # What does not change stays as it is, and what is put in anew gives the focus back.
+    link = page.locator("#episode a").first
+    link.focus()
+    for _ in range(2):
+        updated = page.locator("#updated")
+        expect(updated).not_to_have_text(updated.inner_text(), timeout=MOVES_WITHIN_MS)
+    expect(link).to_be_focused()
+    with Client(services.url(site), "ada") as ada:
+        ada.order("TMP-100", 3)
+        links = page.locator("#latest-orders a")
+        expect(links).to_have_count(1, timeout=MOVES_WITHIN_MS)
+        links.first.focus()
+        ada.order("TMP-100", 3)
+        expect(links).to_have_count(2, timeout=MOVES_WITHIN_MS)
+    expect(links.last).to_be_focused()
