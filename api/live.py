@@ -156,12 +156,14 @@ def _add_callbacks(live: dash.Dash, app: FastAPI) -> None:
             latest = await _latest_orders(dashboard())
         except DependencyDown:
             return (no_update,) * 8
+        choice = page.choice(seen.episodes, options, chosen)
         return (
             tiles(seen),
             rates_figure(seen.rates),
             page.orders(seen.orders_by_status),
             bool(seen.episodes),
-            page.choice(seen.episodes, options, chosen),
+            # Not the same again: by now another may be chosen.
+            no_update if choice == chosen else choice,
             *frame.unless_shown(shown, episodes=page.episode_options(seen.episodes), orders=page.latest_orders(latest)),
         )
 
