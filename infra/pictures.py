@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -17,7 +18,7 @@ from sensorhouse.settings import Settings
 from warehouse.accounts import DEMO_PASSWORD
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-SHOWS_WITHIN_MS = 30_000
+SHOWS_WITHIN_MS = 60_000
 
 
 def take(settings: Settings, folder: Path = FOLDER) -> list[Path]:
@@ -86,7 +87,9 @@ def _taken(page: Page, file: Path) -> Path:
 def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
     # So wide that the fitted graph shows what each asset says of itself.
     page = browser.new_page(viewport={"width": 3000, "height": 2700})
-    page.goto(f"{dagster.url(settings)}/asset-groups")
+    # Without Superset's charts: there are more of them than of all others.
+    selected = quote('not group:"charts"')
+    page.goto(f"{dagster.url(settings)}/asset-groups~{selected}")
     page.get_by_text("readings").first.wait_for(timeout=SHOWS_WITHIN_MS)
     _settle(page)
     page.keyboard.press("Alt+e")  # expands all groups, and says so in the address
@@ -101,7 +104,7 @@ def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
 
 def _superset(browser: Browser, settings: Settings, folder: Path) -> Iterator[Path]:
     page = browser.new_page()
-    page.set_default_timeout(2 * SHOWS_WITHIN_MS)
+    page.set_default_timeout(SHOWS_WITHIN_MS)
     page.goto(f"{superset.url(settings)}/login/")
     page.locator("input[name=username], input#username").first.fill(settings.superset_user)
     page.locator("input[name=password], input#password").first.fill(settings.superset_sign_in)

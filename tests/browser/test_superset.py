@@ -100,7 +100,7 @@ def test_a_dashboard_fits_a_telephone(page: Page, shown: Settings) -> None:
 
 def test_a_click_in_a_chart_filters_the_others(page: Page, shown: Settings) -> None:
     open_dashboard(page, shown, "sensors")
-    cell = page.locator(HOLDER, has_text="Statistics").get_by_role("cell", name="probe-1", exact=True)
+    cell = page.locator(HOLDER, has_text="Statistics").locator("td").get_by_text("probe-1", exact=True)
     only_one = {"col": "sensor_id", "op": "IN", "val": ["probe-1"]}
     with page.expect_request(
         lambda one: "/api/v1/chart/data" in one.url and only_one in queries(one)[0].get("filters", [])
