@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlglot import MappingSchema, exp, parse_one
 from sqlglot.lineage import lineage
-from sqlglot.optimizer import build_scope, optimize
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import build_scope
 
 # (schema, name) of a table, with its columns and their types.
 Tables = Mapping[tuple[str, str], Mapping[str, str]]
@@ -26,7 +27,7 @@ def column_lineage(sql: str, tables: Tables) -> dict[str, list[Column]]:
     schema = MappingSchema(dialect=_DIALECT)
     for (in_schema, name), columns in tables.items():
         schema.add_table(exp.table_(name, db=in_schema), dict(columns))
-    query = optimize(_without_database(parse_one(sql, dialect=_DIALECT)), schema=schema, dialect=_DIALECT)
+    query = qualify(_without_database(parse_one(sql, dialect=_DIALECT)), schema=schema, dialect=_DIALECT)
     assert isinstance(query, exp.Query)
     scope = build_scope(query)
     return {

@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 import structlog
-from sqlglot.errors import SqlglotError
 
 from assets.column_lineage import column_lineage
 from warehouse import marts as tables
@@ -24,15 +23,18 @@ def row_count(connection: Connection, table: Table) -> dict[str, int]:
     return {"dagster/row_count": tables.rows(connection, *table)}
 
 
-def lineage(connection: Connection, sql: str, parents: Mapping[Table, dg.AssetKey]) -> dict[str, Any]:
-    """What the columns of this query are made of; nothing when it can't be read. It reads the parents' tables."""
+def lineage(connection: Connection, table: Table, sql: str, parents: Mapping[Table, dg.AssetKey]) -> dict[str, Any]:
+    """What the columns of a table are made of; nothing when its query can't be read.
+
+    The query reads the parents' tables and, to find what is new, maybe the table itself.
+    """
     try:
-        columns = column_lineage(sql, tables.columns(connection, parents))
-    except SqlglotError as error:
+        columns = column_lineage(sql, tables.columns(connection, [*parents, table]))
+    except Exception as error:  # an ornament: what a parser does not understand must not end a build
         log.warning("column_lineage_unknown", sql=sql, why=str(error))
         return {}
     deps = {
-        column: [dg.TableColumnDep(parents[schema, table], name) for schema, table, name in read]
+        column: [dg.TableColumnDep(parents[schema, of], name) for schema, of, name in read if (schema, of) in parents]
         for column, read in columns.items()
     }
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}

@@ -140,7 +140,7 @@ def _metadata(connection: Connection, model: str, target: Path) -> dict[str, Any
         for parent in node["depends_on"]["nodes"]
     }
     counted = {} if _is_view(node) else mart_report.row_count(connection, _table(node))
-    return counted | mart_report.lineage(connection, compiled.read_text(), parents)
+    return counted | mart_report.lineage(connection, _table(node), compiled.read_text(), parents)
 
 
 def _output(url: str) -> dict[str, str | int]:

@@ -176,7 +176,8 @@ def test_an_order_is_one_row_with_the_times_of_its_states_and_its_units(settings
     # What comes later is added to what is there.
     before = warehouse_rows(settings, "select event_id, xmin::text from marts.order_events order by 1")
     add_order_event(settings, 4, 4, "shipped", minutes=180)
-    build(settings)
+    again = materialize(settings).get_asset_materialization_events()
+    assert all("dagster/column_lineage" in event.materialization.metadata for event in again)
     events = warehouse_rows(settings, "select event_id, xmin::text from marts.order_events order by 1")
     assert events[:3] == before
     assert [event for event, _ in events] == ["event-1", "event-2", "event-3", "event-4"]

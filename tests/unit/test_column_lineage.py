@@ -40,3 +40,11 @@ def test_all_columns_are_those_that_the_table_has() -> None:
 def test_a_column_that_no_table_has_is_an_error() -> None:
     with pytest.raises(SqlglotError):
         column_lineage("select colour from marts.units", TABLES)
+
+
+def test_what_only_filters_is_not_listed() -> None:
+    sql = """
+        select units.result from marts.units as units
+        where not exists (select from staging.lines as lines where lines.line_id = units.line_id)
+    """
+    assert column_lineage(sql, TABLES) == {"result": [("marts", "units", "result")]}
