@@ -30,7 +30,7 @@ def export(superset: Superset, settings: Settings, objects: Objects) -> list[str
 
 def answers(superset: Superset, slug: str) -> list[Answer]:
     """Each chart's answer, by a query that goes to the database."""
-    return [superset.answer(chart, force=True) for chart in superset.charts(slug)]
+    return [superset.answer(chart) for chart in superset.charts(slug)]
 
 
 def _on_server(superset: Superset, settings: Settings, objects: Objects) -> Objects:

@@ -110,6 +110,8 @@ def _board(objects: Objects, slug: str, marts: Sequence[dg.AssetSpec]) -> Board:
                 group_name="charts",
                 kinds={"superset"},
                 description=one["slice_name"],
+                # One that somebody took off the dashboard in Superset has nothing to tell.
+                skippable=True,
             )
     (itself,) = (one for one in files.values() if "slug" in one)
     spec = dg.AssetSpec(

@@ -37,7 +37,6 @@ class Answer:
     chart: Chart
     rows: int = 0
     error: str | None = None
-    is_cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,20 +73,22 @@ class Superset:
         layout = json.loads(found["position_json"] or "{}").values()
         shown = [one["meta"] for one in layout if isinstance(one, dict) and one.get("type") == "CHART"]
         period = default_period(json.loads(found["json_metadata"] or "{}"))
-        return sorted((self._chart(one["chartId"], one["uuid"], period) for one in shown), key=lambda chart: chart.name)
+        return sorted(
+            (self._chart(one["chartId"], one.get("uuid", ""), period) for one in shown), key=lambda chart: chart.name
+        )
 
-    def answer(self, chart: Chart, *, force: bool = False) -> Answer:
-        """Run a chart's query; with `force` in the database, and its answer is what later ones find in the cache."""
+    def answer(self, chart: Chart) -> Answer:
+        """Run a chart's query in the database; its answer is what later ones find in the cache."""
         if chart.query is None:
             return Answer(chart, error="has no saved query: open it in Superset once, and export")
-        asked = {**chart.query, "force": force, "result_format": "json", "result_type": "full"}
+        asked = {**chart.query, "force": True, "result_format": "json", "result_type": "full"}
         try:
             results = self.ask("POST", "/api/v1/chart/data", json=asked).json()["result"]
         except (DashboardsUnusable, NotFound) as error:
             return Answer(chart, error=str(error))
         errors = [one["error"] for one in results if one.get("error")]
         rows = sum(one.get("rowcount") or 0 for one in results)
-        return Answer(chart, rows, errors[0] if errors else None, all(one.get("is_cached") for one in results))
+        return Answer(chart, rows, errors[0] if errors else None)
 
     def _chart(self, chart_id: int, uuid: str, period: str | None) -> Chart:
         found = self.ask("GET", f"/api/v1/chart/{chart_id}").json()["result"]
