@@ -26,6 +26,7 @@ from api import (
     uploads,
 )
 from api.admission import Admission
+from api.answer_times import add_now_and_then
 from api.context import Services
 from api.envelope import Envelope
 from api.expiry import expire
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     async with (
                         dashboard.watching(settings, pool) as app.state.dashboard,
                         beside(expire(pool, keys_kept_for=keys_kept_for)),
+                        beside(add_now_and_then(pool)),
                         beside(listen(settings.database_url, services.changed, missed=services.doubt_all)),
                     ):
                         yield

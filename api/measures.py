@@ -35,6 +35,19 @@ async def metrics(dashboard: Shown) -> Response:
     return Response(generate_latest(REGISTRY) + await dashboard.measures(), media_type=CONTENT_TYPE_LATEST)
 
 
+def answer_times() -> dict[tuple[str, str, float], int]:
+    """By method, route and bound, how many answers took at most so many seconds, and longer than the bound before."""
+    times = {}
+    so_far: dict[tuple[str, str], int] = {}
+    for sample in (sample for family in _seconds.collect() for sample in family.samples):
+        if sample.name.endswith("_bucket"):
+            # They add up, from the shortest on.
+            asked = sample.labels["method"], sample.labels["route"]
+            times[(*asked, float(sample.labels["le"]))] = int(sample.value) - so_far.get(asked, 0)
+            so_far[asked] = int(sample.value)
+    return times
+
+
 class Measured:
     """ASGI middleware that counts and times requests by route."""
 

@@ -8,6 +8,7 @@ _SOURCES = {
     "customers": "Who orders, with their tier and limits.",
     "lines": "Where products are made, with their capacity.",
     "orders": "Orders as the API has them.",
+    "answer_times": "How long the API took to answer, by hour and route.",
     "units": "Sensors that were built for orders, and what their tests say.",
 }
 

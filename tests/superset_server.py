@@ -75,6 +75,7 @@ def fill(settings: Settings) -> None:
             """,
             [_order_id(13), now - timedelta(days=2)],
         )
+        connection.execute("insert into answer_times values (%s, 'GET', '/orders/', 0.01, 9)", [now])
         connection.execute("insert into unit_failures values ('probe-3', 'temperature', %s, 130, -40, 120)", [now])
     hours = [
         (number, now - timedelta(hours=hour), 20.0 + number + hour % 7) for number in range(6) for hour in range(40)

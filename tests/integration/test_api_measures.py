@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api import measures
+from api.answer_times import add_new
 from sensorhouse.settings import Settings
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
@@ -89,3 +91,14 @@ async def test_a_kafka_that_is_away_is_told_and_the_rest_still_is(
     assert of(found, "sensorhouse_up", server="postgres") == 1
     assert of(found, "sensorhouse_drained_rows_total", topic=drained.readings_topic) == 40
     assert not [name for name, _ in found if name == "sensorhouse_lag_messages"]
+
+
+async def test_how_long_answers_took_is_added_to_the_warehouse_once(api: Api) -> None:
+    pool, before = api.app.state.services.pool, measures.answer_times()
+    for _ in range(3):
+        await api("GET", "/livez")
+    added = await add_new(pool, before)
+    await api("GET", "/livez")
+    assert await add_new(pool, added) != added
+    found = api.rows("select method, sum(answers)::int, max(up_to_s) <= 10 from answer_times group by method, route")
+    assert found == [("GET", 4, True)]
