@@ -1,46 +1,13 @@
 """Superset started in one process: its own database brought up to date, its admin seen to, and its pages served."""
 
+import logging
 import os
 from pathlib import Path
 
 import superset
-from flask import Flask
 from flask_migrate import upgrade
-from gunicorn.app.base import BaseApplication
 from superset.app import create_app
-
-# An opened dashboard asks for twenty things at once, a second of one processor: two share them. They are forked from
-# the process that has loaded everything, so the second takes little memory of its own.
-WORKERS = 2
-THREADS = 4
-
-
-class Server(BaseApplication):
-    """Gunicorn around an app that is made already."""
-
-    def __init__(self, app: Flask) -> None:
-        self.app = app
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Processes with threads."""
-        options = {
-            "bind": os.environ["SUPERSET_BIND"],
-            "worker_class": "gthread",
-            "workers": WORKERS,
-            "threads": THREADS,
-            "timeout": 120,
-            "graceful_timeout": 2,
-            "keepalive": 30,
-            # Else it makes one in the user's home folder.
-            "control_socket_disable": True,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        """The app."""
-        return self.app
+from werkzeug.serving import make_server
 
 
 def bring_up_to_date() -> None:
@@ -79,16 +46,15 @@ def see_to_admin() -> None:
 
 def main() -> None:
     """Serve, once the database is as it has to be."""
-    from superset.extensions import db
-
     app = create_app()
     with app.app_context():
         bring_up_to_date()
         see_to_admin()
-        # The server's processes make connections of their own.
-        db.session.remove()
-        db.engine.dispose()
-    Server(app).run()
+    # A line for each request would fill the log.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    host, _, port = os.environ["SUPERSET_BIND"].rpartition(":")
+    # Threads of this process: one that is forked from it, with all that it has loaded, now and then never answers.
+    make_server(host, int(port), app, threaded=True).serve_forever()
 
 
 if __name__ == "__main__":
