@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from api.context import one_of
 from api.data_plane import exposition
 from api.details import Details
-from api.health import Part, dagster_parts, lake_part, status, watched_parts
+from api.health import Part, dagster_parts, lake_part, status, superset_parts, watched_parts
 from api.snapshots import Watched
 from sensorhouse.beside import beside
 from sensorhouse.settings import Settings
@@ -110,8 +110,12 @@ class Dashboard:
         return await asyncio.to_thread(self._kafka.look)
 
     async def _look_at_others(self) -> tuple[Part, ...]:
-        lake, dagster = await asyncio.gather(lake_part(self._lake), dagster_parts(self._client, self.settings))
-        return (lake, *dagster)
+        lake, dagster, superset = await asyncio.gather(
+            lake_part(self._lake),
+            dagster_parts(self._client, self.settings),
+            superset_parts(self._client, self.settings),
+        )
+        return (lake, *dagster, *superset)
 
 
 @asynccontextmanager

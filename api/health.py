@@ -93,6 +93,19 @@ async def dagster_parts(client: httpx.AsyncClient, settings: Settings) -> tuple[
     return tuple(Part(name, healthy, detail, now) for name, (healthy, detail) in zip(names, told, strict=True))
 
 
+async def superset_parts(client: httpx.AsyncClient, settings: Settings) -> tuple[Part, ...]:
+    """Whether Superset answers; nothing where there is to be none."""
+    if not settings.superset:
+        return ()
+    now = datetime.now(UTC)
+    try:
+        answer = await client.get(f"{settings.superset_address}/health", timeout=ANSWER_WITHIN_S)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        return (_ill("superset", str(error) or type(error).__name__, now),)
+    return (_well("superset", "answers", now),)
+
+
 def _well(name: str, detail: str, checked_at: datetime) -> Part:
     return Part(name=name, healthy=True, detail=detail, checked_at=checked_at)
 

@@ -113,7 +113,7 @@ class Superset:
 @contextmanager
 def sign_in(settings: Settings) -> Iterator[Superset]:
     """A session of `superset_user`; raises `DependencyDown` when no Superset answers."""
-    url = _url(settings)
+    url = settings.superset_address
     # Else it tells an error as a page.
     with httpx.Client(base_url=url, timeout=TIMEOUT_S, headers={"accept": "application/json"}) as http:
         superset = Superset(url, http)
@@ -128,7 +128,7 @@ def sign_in(settings: Settings) -> Iterator[Superset]:
 
 def require_well(settings: Settings) -> None:
     """Raise `DependencyDown` unless there is a Superset that says it is well."""
-    url = _url(settings)
+    url = settings.superset_address
     try:
         answer = httpx.get(f"{url}/health", timeout=LOOKS_FOR_S)
     except httpx.HTTPError as error:
@@ -169,7 +169,3 @@ def _details(extra: Any) -> str:
     """What an import says of each file."""
     files = {path: why for path, why in (extra or {}).items() if path.endswith(".yaml")}
     return ", ".join(f"{path}: {why}" for path, why in files.items())
-
-
-def _url(settings: Settings) -> str:
-    return settings.superset_url or f"http://127.0.0.1:{settings.superset_port}"

@@ -186,6 +186,11 @@ class Settings(BaseSettings):
         return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.superset_database}"))
 
     @cached_property
+    def superset_address(self) -> str:
+        """Where Superset answers."""
+        return (self.superset_url or f"http://{self.superset_host}:{self.superset_port}").rstrip("/")
+
+    @cached_property
     def superset_sign_in(self) -> str:
         """The password of `superset_user`; raises `SettingMissing` while there is none."""
         if not self.superset_password:

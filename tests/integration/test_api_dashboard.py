@@ -61,9 +61,11 @@ async def test_health_names_each_part_and_the_reason(api: Api) -> None:
     assert health["status"] == "degraded"
     assert all(parts[name]["healthy"] for name in ("api", "postgres", "kafka", "lake", "drain"))
     assert not parts["relay"]["healthy"]
-    # No Dagster runs in this test.
+    # No Dagster and no Superset runs in this test.
     assert not parts["dagster webserver"]["healthy"]
     assert parts["dagster webserver"]["detail"]
+    assert not parts["superset"]["healthy"]
+    assert parts["superset"]["detail"]
     assert parts["code location"]["detail"] == "unknown: the webserver does not say"
 
 
