@@ -72,24 +72,23 @@ def monitored(
 
 
 def _told(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    fresh = _FRESH.get(spec.key.path[-1], _FRESH_GROUPS.get(spec.group_name or ""))
+    fresh = _FRESH.get(spec.key.to_user_string(), _FRESH_GROUPS.get(spec.group_name or ""))
     reason = {"fresh when": f"at most {fresh.warn_h} h old, {fresh.fail_h} h at worst. {fresh.why}"} if fresh else {}
     owned = spec.merge_attributes(owners=[OWNERS[spec.group_name or ""]], metadata={**_links(spec, settings), **reason})
     return owned.replace_attributes(freshness_policy=fresh.policy) if fresh else owned
 
 
 def _links(spec: dg.AssetSpec, settings: Settings) -> dict[str, Any]:
-    name = spec.key.path[-1]
+    name = spec.key.to_user_string()
     links: dict[str, Any] = {}
-    if len(spec.key.path) == 1 and spec.group_name != "housekeeping":
-        if "postgres" in spec.kinds or name in _WAREHOUSE:
-            links["dagster/table_name"] = f"public.{_WAREHOUSE.get(name, name)}"
-        if "deltalake" in spec.kinds:
-            links["lake table"] = dg.MetadataValue.path(f"{settings.lake}/{_LAKE.get(name, name)}")
-    if name in _SHOWN_LIVE and spec.group_name != "marts":
+    if name in _WAREHOUSE or (spec.group_name in ("raw", "catalogue") and "postgres" in spec.kinds):
+        links["dagster/table_name"] = f"public.{_WAREHOUSE.get(name, name)}"
+    if spec.group_name in ("raw", "readings") and "deltalake" in spec.kinds:
+        links["lake table"] = dg.MetadataValue.path(f"{settings.lake}/{_LAKE.get(name, name)}")
+    if name in _SHOWN_LIVE:
         links["live page"] = dg.MetadataValue.url(f"{settings.public_address}/")
-    if settings.superset and name in _SHOWN and len(spec.key.path) == 1:
+    if settings.superset and name in _SHOWN:
         links["dashboard"] = dg.MetadataValue.asset(dg.AssetKey(["dashboards", _SHOWN[name]]))
-    if spec.group_name == "raw" and name.startswith("raw_"):
+    if name in ("raw_orders", "raw_readings"):
         links["dead letters"] = dg.MetadataValue.asset(dg.AssetKey("dead_letters"))
     return links

@@ -51,6 +51,13 @@ def test_every_asset_has_an_owner_and_what_is_made_by_itself_says_how_old_it_may
                 assert spec.freshness_policy, spec.key
 
 
+def test_what_has_the_name_of_another_is_not_told_to_be_it() -> None:
+    specs = {spec.key.to_user_string(): spec for one in LOCATIONS.values() for spec in one.resolve_all_asset_specs()}
+    assert specs["kafka/readings"].freshness_policy is None
+    assert "live page" not in specs["dashboards/orders"].metadata
+    assert specs["dashboards/anomalies"].metadata["fresh when"] == specs["dashboards/orders"].metadata["fresh when"]
+
+
 def test_links_lead_to_tables_pages_and_assets_that_there_are() -> None:
     by_name = {spec.key.path[-1]: spec for spec in definitions.defs.resolve_all_asset_specs()}
     raw = by_name["raw_readings"].metadata
