@@ -38,5 +38,4 @@ async def add_new(pool: Pool, added: Times) -> Times:
     if new := {key: count - added.get(key, 0) for key, count in now.items() if count > added.get(key, 0)}:
         async with transaction(pool) as connection:
             await answer_times.add(connection, new)
-            await answer_times.forget(connection)
     return now

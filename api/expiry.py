@@ -10,7 +10,7 @@ import structlog
 
 from agent.order_states import EVENTS
 from sensorhouse.errors import DependencyDown, Overloaded
-from warehouse import answers, counts, orders
+from warehouse import answer_times, answers, counts, orders
 from warehouse.pool import transaction
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ async def expire(pool: Pool, *, keys_kept_for: timedelta) -> None:
             async with transaction(pool) as connection:
                 await answers.forget(connection, kept_for=keys_kept_for)
                 await counts.forget(connection)
+                await answer_times.forget(connection)
         except (DependencyDown, Overloaded) as error:
             log.warning("could_not_expire", error=str(error))
         await asyncio.sleep(EXPIRE_EVERY_S)
