@@ -136,8 +136,8 @@ def _metadata(connection: Connection, model: str, target: Path) -> dict[str, Any
     node = _NODES[model]
     compiled = target / "compiled" / node["package_name"] / node["original_file_path"]
     parents = {
-        _table(_NODES[parent]): _TRANSLATOR.get_asset_spec(MANIFEST, parent, PROJECT).key
-        for parent in node["depends_on"]["nodes"]
+        _table(parent): _TRANSLATOR.get_asset_key(parent)
+        for parent in (_NODES[name] for name in node["depends_on"]["nodes"])
     }
     counted = {} if _is_view(node) else mart_report.row_count(connection, _table(node))
     return counted | mart_report.lineage(connection, _table(node), compiled.read_text(), parents)
