@@ -56,6 +56,25 @@ def mark_episode(
     return str(row[0])
 
 
+def mark_spikes(settings: Settings, *, above: float = -math.inf, below: float = math.inf) -> None:
+    """As a drain does: put each reading above and below these into the warehouse as a spike."""
+    with connect(settings.database_url) as connection:
+        connection.execute(
+            """
+            insert into episodes (
+                sensor_id, sensor_type, metric, unit, day, kind, started_at, peak_at, ended_at, readings, peak_score,
+                peak_value, tier
+            )
+            select
+                sensor_id, sensor_type, metric, unit, day, 'spike', event_time, event_time, event_time, 1, 9,
+                value, 'online'
+            from readings
+            where value > %s and value < %s
+            """,
+            [above, below],
+        )
+
+
 def steady(sensor: str = "probe-1", *, days: float = 3, until: datetime = NOON) -> list[dict[str, Any]]:
     """A reading every five minutes of a day's rhythm with a little noise, the last before `until`."""
     count = int(days * 288)

@@ -16,6 +16,7 @@ from assets.resources import House
 from infra.local import ports, superset
 from orchestration.definitions import build_definitions
 from sensorhouse.settings import Settings
+from tests.episodes import mark_spikes
 from tests.readings import SENSOR_TYPES, publish_readings, reading
 from tests.servers import Server, Servers
 from warehouse import reader
@@ -88,20 +89,7 @@ def fill(settings: Settings) -> None:
     for job in ("drain_readings", "refresh_touched_keys"):
         with dg.DagsterInstance.ephemeral() as instance:
             assert build_definitions(brisk).resolve_job_def(job).execute_in_process(instance=instance).success
-    with connect(settings.database_url) as connection:
-        connection.execute(
-            """
-            insert into episodes (
-                sensor_id, sensor_type, metric, unit, day, kind, started_at, peak_at, ended_at, readings, peak_score,
-                peak_value, tier
-            )
-            select
-                sensor_id, sensor_type, metric, unit, day, 'spike', event_time, event_time, event_time, 1, 9,
-                value, 'online'
-            from readings
-            where value > 30
-            """
-        )
+    mark_spikes(settings, above=30)
 
 
 def _add_order(connection: Connection, number: int, at: datetime) -> None:

@@ -17,6 +17,7 @@ from sensors_io.arrow_codec import encode
 from sensors_io.drain import drain
 from sensors_io.lake import open_lake
 from sensors_io.reading import ARROW
+from tests.episodes import mark_spikes
 from tests.readings import feeds
 from warehouse.accounts import DEMO_PASSWORD
 from warehouse.database import connect
@@ -50,24 +51,6 @@ def drain_readings(site: Settings) -> None:
     drain(brisk, feeds(brisk)["readings"], open_lake(brisk), run_id="test")
 
 
-def mark_anomalies(site: Settings) -> None:
-    """As a drain does: the slowest readings are spikes."""
-    with connect(site.database_url) as connection:
-        connection.execute(
-            """
-            insert into episodes (
-                sensor_id, sensor_type, metric, unit, day, kind, started_at, peak_at, ended_at, readings, peak_score,
-                peak_value, tier
-            )
-            select
-                sensor_id, sensor_type, metric, unit, day, 'spike', event_time, event_time, event_time, 1, 9,
-                value, 'online'
-            from readings
-            where value < 5
-            """
-        )
-
-
 def expect_tile(page: Page, name: str, number: str) -> None:
     figure = page.locator(".tile", has=page.get_by_text(name, exact=True)).locator(".figure")
     expect(figure).to_have_text(number, timeout=MOVES_WITHIN_MS)
@@ -89,7 +72,7 @@ def test_uploaded_readings_show_without_a_reload(page: Page, site: Settings) -> 
 def test_a_chosen_anomaly_is_drawn_on_its_curve(page: Page, site: Settings) -> None:
     upload(site, "speed_7578")
     drain_readings(site)
-    mark_anomalies(site)
+    mark_spikes(site, below=5)
     sign_in(page, site)
     choices = page.locator("#episode label")
     expect(choices).not_to_have_count(0, timeout=MOVES_WITHIN_MS)
@@ -131,7 +114,7 @@ def test_the_page_of_a_sensor_shows_what_the_warehouse_holds(page: Page, site: S
     now = datetime.now(UTC).replace(microsecond=0)
     accepted = upload(site, "speed_7578", ends_at=now)
     drain_readings(site)
-    mark_anomalies(site)
+    mark_spikes(site, below=5)
     with connect(site.database_url) as connection:
         ((found,),) = connection.execute("select count(*) from episodes where verdict is null").fetchall()
     sign_in(page, site)
@@ -191,7 +174,7 @@ def test_a_page_whose_data_stop_says_so(page: Page, site: Settings) -> None:
 def test_the_page_is_used_by_keyboard_alone(page: Page, site: Settings) -> None:
     upload(site, "speed_7578")
     drain_readings(site)
-    mark_anomalies(site)
+    mark_spikes(site, below=5)
     sign_in(page, site)
     expect(page.locator("#episode label")).not_to_have_count(0, timeout=MOVES_WITHIN_MS)
     page.keyboard.press("Tab")
