@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from api.frame import ORDERS
 from assets import dashboard_files
 from infra.demo.client import Client
-from infra.local import dagster, services, superset, tools
+from infra.local import dagster, services, tools
 from sensorhouse.errors import PartMissing
 from sensorhouse.settings import Settings
 from warehouse.accounts import DEMO_PASSWORD
@@ -105,20 +105,25 @@ def _asset_graph(browser: Browser, settings: Settings, file: Path) -> Path:
 def _superset(browser: Browser, settings: Settings, folder: Path) -> Iterator[Path]:
     page = browser.new_page()
     page.set_default_timeout(SHOWS_WITHIN_MS)
-    page.goto(f"{superset.url(settings)}/login/")
-    page.locator("input[name=username], input#username").first.fill(settings.superset_user)
-    page.locator("input[name=password], input#password").first.fill(settings.superset_sign_in)
-    page.locator("button[type=submit]").first.click()
-    page.wait_for_url("**/superset/welcome/**", wait_until="commit")
+    sign_in_to_superset(page, settings)
     for slug in dashboard_files.slugs(dashboard_files.read()):
         yield _superset_dashboard(page, settings, slug, folder / f"superset-{slug}.png", width=1400)
     yield _superset_dashboard(page, settings, "anomalies", folder / "superset-anomalies-narrow.png", width=400)
     page.close()
 
 
+def sign_in_to_superset(page: Page, settings: Settings) -> None:
+    """As `superset_user`."""
+    page.goto(f"{settings.superset_address}/login/")
+    page.locator("input[name=username], input#username").first.fill(settings.superset_user)
+    page.locator("input[name=password], input#password").first.fill(settings.superset_sign_in)
+    page.locator("button[type=submit]").first.click()
+    page.wait_for_url("**/superset/welcome/**", wait_until="commit")
+
+
 def _superset_dashboard(page: Page, settings: Settings, slug: str, file: Path, *, width: int) -> Path:
     page.set_viewport_size({"width": width, "height": 1250})
-    page.goto(f"{superset.url(settings)}/superset/dashboard/{slug}/")
+    page.goto(f"{settings.superset_address}/superset/dashboard/{slug}/")
     page.locator(".dashboard-component-chart-holder canvas").first.wait_for()
     _settle(page)
     page.locator(".dashboard-component-chart-holder [data-test=loading-indicator]").first.wait_for(state="detached")

@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     @cached_property
     def superset_address(self) -> str:
         """Where Superset answers."""
-        return (self.superset_url or f"http://{self.superset_host}:{self.superset_port}").rstrip("/")
+        return (self.superset_url or f"http://{reachable(self.superset_host)}:{self.superset_port}").rstrip("/")
 
     @cached_property
     def superset_sign_in(self) -> str:
@@ -212,14 +212,14 @@ class Settings(BaseSettings):
     @cached_property
     def public_address(self) -> str:
         """Where links to the live page lead, without a trailing slash."""
-        return (self.public_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+        return (self.public_url or f"http://{reachable(self.api_host)}:{self.api_port}").rstrip("/")
 
     @cached_property
     def dagster_address(self) -> str:
         """Where links to Dagster's UI lead."""
         if self.dagster_path:
             return f"{self.public_address}{self.dagster_path}"
-        return f"http://{self.dagster_host}:{self.dagster_port}"
+        return f"http://{reachable(self.dagster_host)}:{self.dagster_port}"
 
     @cached_property
     def signing_key(self) -> str:
@@ -231,6 +231,11 @@ class Settings(BaseSettings):
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process; what is empty is left out."""
         return {f"{PREFIX}{name.upper()}": _text(value) for name, value in self if value not in (None, {})}
+
+
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
 def inherited_environment() -> dict[str, str]:

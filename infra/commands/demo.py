@@ -17,7 +17,7 @@ from infra.commands.up import down
 from infra.demo import count, report, shown, traffic
 from infra.demo.client import PASSWORD, Client
 from infra.demo.report import Outcome
-from infra.local import dagster, places, secrets, services, state, superset
+from infra.local import dagster, places, secrets, services, state
 from sensorhouse.errors import PartDied
 from sensorhouse.settings import Settings
 from sensors_io.reading import ARROW
@@ -116,7 +116,9 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
 def _superset(settings: Settings) -> str:
     if not settings.superset:
         return ""
-    return f"Superset   {superset.url(settings)}, as {settings.superset_user}; password in {secrets.file(settings)}\n"
+    return (
+        f"Superset   {settings.superset_address}, as {settings.superset_user}; password in {secrets.file(settings)}\n"
+    )
 
 
 def _stay(settings: Settings, console: Console) -> None:

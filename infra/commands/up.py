@@ -11,7 +11,7 @@ import time
 from rich.console import Console
 
 from infra.commands.status import show
-from infra.local import dagster, logs, places, processes, secrets, services, state, superset, supervisor
+from infra.local import dagster, logs, places, processes, secrets, services, state, supervisor
 from sensorhouse.settings import Settings
 
 # The supervisor gives its parts less than 15 s.
@@ -67,7 +67,7 @@ def welcome(settings: Settings, console: Console) -> None:
     console.print(f"  API and dashboard  {services.url(settings)}")
     console.print(f"  Dagster            {dagster.url(settings)}")
     if settings.superset:
-        told = f"{superset.url(settings)}, as {settings.superset_user}; password in {secrets.file(settings)}"
+        told = f"{settings.superset_address}, as {settings.superset_user}; password in {secrets.file(settings)}"
         console.print(f"  Superset           {told}")
     console.print()
 

@@ -15,9 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from infra.local import places, tools
 from infra.local.part import Part, environment
-from infra.local.ports import Port, reachable
+from infra.local.ports import Port
 from infra.local.processes import Command
-from sensorhouse.settings import Settings
+from sensorhouse.settings import Settings, reachable
 
 STORAGE_URL = "DAGSTER_STORAGE_URL"
 # Runs are started all the time, and take the processor for seconds: who orders or uploads meanwhile goes first.

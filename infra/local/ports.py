@@ -41,11 +41,6 @@ def require_all_free(wanted: Sequence[tuple[str, Port]]) -> None:
         seen.add(port.number)
 
 
-def reachable(host: str) -> str:
-    """The address by which this machine reaches a server that listens on `host`."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-
-
 def free(count: int) -> list[int]:
     """That many different ports on which nothing listens now.
 

@@ -8,9 +8,9 @@ from urllib.request import urlopen
 
 from infra.local import tools
 from infra.local.part import Part, environment
-from infra.local.ports import Port, reachable
+from infra.local.ports import Port
 from sensorhouse.errors import DependencyDown
-from sensorhouse.settings import Settings
+from sensorhouse.settings import Settings, reachable
 from warehouse.database import connect
 from warehouse.locks import Lock, is_held
 

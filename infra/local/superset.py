@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from infra.local import places, tools
 from infra.local.part import Part, bare_environment
-from infra.local.ports import Port, reachable
+from infra.local.ports import Port
 from sensorhouse.settings import Settings
 
 SERVE = places.CHECKOUT / "infra" / "superset" / "serve.py"
@@ -20,7 +20,11 @@ def part(settings: Settings) -> Part:
     """The server on `superset_port`, or the one that `superset_url` names; the stack is up without it."""
     if settings.superset_url:
         return Part(
-            "superset", command=None, is_ready=lambda _: answers(settings), address=url(settings), is_awaited=False
+            "superset",
+            command=None,
+            is_ready=lambda _: answers(settings),
+            address=settings.superset_address,
+            is_awaited=False,
         )
     host, port = settings.superset_host, settings.superset_port
     return Part(
@@ -29,7 +33,7 @@ def part(settings: Settings) -> Part:
         command=lambda: [tools.superset(settings), SERVE],
         is_ready=lambda _: answers(settings),
         environment=lambda: environment(settings),
-        address=url(settings),
+        address=settings.superset_address,
         ports=(Port(port, "SUPERSET_PORT", host),),
         prepare=lambda: (places.state_dir(settings) / "superset").mkdir(parents=True, exist_ok=True),
         niceness=BEHIND,
@@ -53,15 +57,10 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def url(settings: Settings) -> str:
-    """Where a browser on this machine finds it."""
-    return settings.superset_url or f"http://{reachable(settings.superset_host)}:{settings.superset_port}"
-
-
 def answers(settings: Settings) -> bool:
     """Whether it says that it is well."""
     try:
-        with urlopen(f"{url(settings)}/health", timeout=2) as answer:
+        with urlopen(f"{settings.superset_address}/health", timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False

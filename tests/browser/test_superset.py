@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, Response, expect
 
 from assets import applied_dashboards, dashboard_files
 from assets.superset import sign_in
-from infra.local import superset
+from infra.pictures import sign_in_to_superset
 from sensorhouse.settings import Settings
 from tests.browser.chromium import launched
 
@@ -44,11 +44,7 @@ def page(shown: Settings) -> Iterator[Page]:
     with launched() as browser:
         page = browser.new_page()
         page.set_default_timeout(SHOWS_WITHIN_MS)
-        page.goto(f"{superset.url(shown)}/login/")
-        page.locator("input[name=username], input#username").first.fill(shown.superset_user)
-        page.locator("input[name=password], input#password").first.fill(shown.superset_sign_in)
-        page.locator("button[type=submit]").first.click()
-        page.wait_for_url("**/superset/welcome/**", wait_until="commit")
+        sign_in_to_superset(page, shown)
         yield page
 
 
@@ -61,7 +57,7 @@ def open_dashboard(page: Page, settings: Settings, slug: str, *, width: int = 14
         answers.append(answer)
 
     page.on("response", keep)
-    page.goto(f"{superset.url(settings)}/superset/dashboard/{slug}/")
+    page.goto(f"{settings.superset_address}/superset/dashboard/{slug}/")
     charts = len([path for path in dashboard_files.of_dashboard(FILES, slug) if path.startswith("charts/")])
     expect(page.locator(f"{HOLDER} .slice_container")).to_have_count(charts, timeout=SHOWS_WITHIN_MS)
     expect(page.locator(f"{HOLDER} [data-test=loading-indicator]")).to_have_count(0, timeout=SHOWS_WITHIN_MS)
