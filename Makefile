@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test faults check unit explore fuzz format browser faketime redis nginx superset superset-lock pictures reset clean
+.PHONY: help setup demo up down status test faults check lint unit explore fuzz format browser faketime redis nginx superset superset-lock pictures reset clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -33,12 +33,13 @@ test: setup browser faketime redis nginx ## every test, with real Kafka, Postgre
 faults: setup faketime ## every fault: processes and servers killed, cut off, filled up, set back; writes docs/fault-matrix.md
 	$(BIN)/pytest tests/faults -m '' --fault-matrix docs/fault-matrix.md $(PYTEST)
 
-check: setup ## lint, format, types, layers, unit tests
+check: lint unit ## lint, format, types, layers, unit tests
+
+lint: setup ## the same without tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit
 
 unit: setup ## unit tests only
 	$(BIN)/pytest tests/unit

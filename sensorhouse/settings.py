@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -157,12 +156,12 @@ class Settings(BaseSettings):
         state_dir = Path(os.environ.get(f"{PREFIX}STATE_DIR") or ".local")
         return cls(_env_file=(state_dir / "secrets.env", ".env"))
 
-    @cached_property
+    @property
     def brokers(self) -> str:
         """Kafka's bootstrap servers: the given ones or the local stack's."""
         return self.kafka_brokers or f"127.0.0.1:{self.kafka_port}"
 
-    @cached_property
+    @property
     def database_url(self) -> str:
         """The warehouse as a `postgresql://` URL, password included.
 
@@ -175,53 +174,53 @@ class Settings(BaseSettings):
         password = quote(self.postgres_password.get_secret_value(), safe="")
         return f"postgresql://postgres:{password}@127.0.0.1:{self.postgres_port}/sensorhouse"
 
-    @cached_property
+    @property
     def dagster_url(self) -> str:
         """Dagster's own storage: its database on the warehouse's server."""
         return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.dagster_database}"))
 
-    @cached_property
+    @property
     def superset_database_url(self) -> str:
         """Superset's own metadata: its database on the warehouse's server."""
         return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{self.superset_database}"))
 
-    @cached_property
+    @property
     def superset_address(self) -> str:
         """Where Superset answers."""
         return (self.superset_url or f"http://{reachable(self.superset_host)}:{self.superset_port}").rstrip("/")
 
-    @cached_property
+    @property
     def superset_sign_in(self) -> str:
         """The password of `superset_user`; raises `SettingMissing` while there is none."""
         if not self.superset_password:
             raise SettingMissing("SUPERSET_PASSWORD", "run `sensorhouse up`, which makes one, or name your Superset's")
         return self.superset_password.get_secret_value()
 
-    @cached_property
+    @property
     def reader_sign_in(self) -> str:
         """The password of the role that reads the marts; raises `SettingMissing` while there is none."""
         if not self.reader_password:
             raise SettingMissing("READER_PASSWORD", "run `sensorhouse up`, which makes the role and its password")
         return self.reader_password.get_secret_value()
 
-    @cached_property
+    @property
     def lake(self) -> str:
         """Address of the folder of Delta tables, without a trailing slash."""
         return (self.lake_url or str(self.state_dir.absolute() / "lake")).rstrip("/")
 
-    @cached_property
+    @property
     def public_address(self) -> str:
         """Where links to the live page lead, without a trailing slash."""
         return (self.public_url or f"http://{reachable(self.api_host)}:{self.api_port}").rstrip("/")
 
-    @cached_property
+    @property
     def dagster_address(self) -> str:
         """Where links to Dagster's UI lead."""
         if self.dagster_path:
             return f"{self.public_address}{self.dagster_path}"
         return f"http://{reachable(self.dagster_host)}:{self.dagster_port}"
 
-    @cached_property
+    @property
     def signing_key(self) -> str:
         """The key that signs tokens and receipts; raises `SettingMissing` while there is none."""
         if not self.jwt_secret:

@@ -28,11 +28,12 @@ STATES = ("pending_approval", "accepted", "routed", "in_production", "in_test", 
 @contextmanager
 def superset_on_marts(servers: Servers, folder: Path) -> Iterator[Settings]:
     """Settings of a Superset that runs; its metadata, and the warehouse with its marts, are in databases of its own."""
-    (port,) = ports.free(1)
+    port, api_port = ports.free(2)
     password = SecretStr("a password of the tests")
     settings = servers.new_settings(
         state_dir=folder,
         superset_port=port,
+        api_port=api_port,
         superset_password=password,
         superset_secret_key=password,
         reader_password=password,
@@ -61,7 +62,7 @@ def build_marts(settings: Settings) -> None:
 
 
 def fill(settings: Settings) -> None:
-    """Orders in every state, units and their tests, readings of two days, and episodes."""
+    """Orders in every state, units and their tests, readings of four days, and episodes."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     with connect(settings.database_url) as connection:
         connection.execute("insert into customers values ('acme', 'Acme', 'plus', 'eu', 99, 99, 99, '{}', null)")
@@ -79,7 +80,7 @@ def fill(settings: Settings) -> None:
         connection.execute("insert into answer_times values (%s, 'GET', '/orders/', 0.01, 9)", [now])
         connection.execute("insert into unit_failures values ('probe-3', 'temperature', %s, 130, -40, 120)", [now])
     hours = [
-        (number, now - timedelta(hours=hour), 20.0 + number + hour % 7) for number in range(6) for hour in range(40)
+        (number, now - timedelta(hours=hour), 20.0 + number + hour % 7) for number in range(6) for hour in range(80)
     ]
     publish_readings(
         settings,

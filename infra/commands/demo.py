@@ -116,9 +116,10 @@ def _run(settings: Settings, console: Console, began: float) -> bool:
 def _superset(settings: Settings) -> str:
     if not settings.superset:
         return ""
-    return (
-        f"Superset   {settings.superset_address}, as {settings.superset_user}; password in {secrets.file(settings)}\n"
-    )
+    # Another one than the stack's knows none of the users.
+    users = "" if settings.superset_url else "olivia, paul, vera, or as "
+    admin = f"{settings.superset_user}, password in {secrets.file(settings)}"
+    return f"Superset   {settings.superset_address}, as {users}{admin}\n"
 
 
 def _stay(settings: Settings, console: Console) -> None:

@@ -6,7 +6,7 @@ import sys
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from infra.local import places, tools
+from infra.local import places, services, tools
 from infra.local.part import Part, bare_environment
 from infra.local.ports import Port
 from sensorhouse.settings import Settings
@@ -52,6 +52,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_BIND": f"{settings.superset_host}:{settings.superset_port}",
         "SUPERSET_DATABASE_URL": settings.superset_database_url,
         "SUPERSET_SECRET_KEY": settings.superset_secret_key.get_secret_value(),
+        "SUPERSET_ACCOUNTS_URL": services.url(settings),
         "SUPERSET_ADMIN": settings.superset_user,
         "SUPERSET_ADMIN_PASSWORD": settings.superset_sign_in,
     }

@@ -19,6 +19,7 @@ def bring_up_to_date() -> None:
     if revision() != before or not security_manager.find_role("Admin"):
         appbuilder.add_permissions(update_perms=True)
         security_manager.sync_role_definitions()
+    security_manager.make_role_for_marts()
 
 
 def revision() -> str | None:

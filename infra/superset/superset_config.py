@@ -2,12 +2,20 @@
 
 import os
 from base64 import b64encode
+from datetime import timedelta
 from pathlib import Path
+
+from accounts import AccountsOfTheApi
+from event_log import EventLog
 
 HOME = Path(os.environ["SUPERSET_HOME"])
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_DATABASE_URL"]
+CUSTOM_SECURITY_MANAGER = AccountsOfTheApi
+# A password and its roles are looked at when somebody signs in, so everybody has to once a shift.
+PERMANENT_SESSION_LIFETIME = timedelta(hours=8)
+SESSION_REFRESH_EACH_REQUEST = False
 # Nobody else than this machine's users: what requests are counted with need not be shared.
 RATELIMIT_STORAGE_URI = "memory://"
 # Every chart's answer, until Dagster has new ones made after the marts. In files: a restart does not lose them.
@@ -18,8 +26,22 @@ DATA_CACHE_CONFIG = {
     "CACHE_DEFAULT_TIMEOUT": 600,
 }
 CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 300}
-# Nothing tells anybody outside that it runs.
-SCARF_ANALYTICS = False
+EVENT_LOGGER = EventLog()
+# Superset's own without the addresses of others: its pages would tell one of them of each visit, and draw others' maps.
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": "'self'",
+        "default-src": "'self'",
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": False,
+}
 APP_NAME = "Sensorhouse"
 
 # Okabe and Ito's: told apart by people who see red, green or blue otherwise. Yellow, which white swallows, is last.

@@ -87,6 +87,20 @@ def test_a_dashboard_shows_every_chart_from_the_cache(page: Page, shown: Setting
     expect(page.locator(HOLDER).get_by_text(re.compile("unexpected error|no results", re.IGNORECASE))).to_have_count(0)
 
 
+def test_a_visit_reaches_nobody_else(page: Page, shown: Settings) -> None:
+    requests: list[Request] = []
+
+    def keep(request: Request) -> None:
+        requests.append(request)
+
+    page.on("request", keep)
+    open_dashboard(page, shown, "platform")
+    page.remove_listener("request", keep)
+    elsewhere = [one for one in requests if not one.url.startswith((shown.superset_address, "data:", "blob:"))]
+    # Superset's pages try; the browser doesn't let them.
+    assert {one.failure for one in elsewhere} <= {"csp"}, [one.url for one in elsewhere]
+
+
 def test_a_dashboard_fits_a_telephone(page: Page, shown: Settings) -> None:
     open_dashboard(page, shown, "orders", width=400)
     keep_picture(page, "orders-narrow")

@@ -80,6 +80,15 @@ def test_what_only_superset_has_is_told_and_left_alone(superset: Superset, super
     superset.ask("DELETE", f"/api/v1/dashboard/{made}")
 
 
+def test_its_log_keeps_changes_but_no_looks_and_no_secrets(superset: Superset, superset_house: Settings) -> None:
+    applied_dashboards.answers(superset, "orders")
+    with psycopg.connect(superset_house.superset_database_url) as connection:
+        rows = connection.execute("select action, json from logs").fetchall()
+    assert "ImportExportRestApi.import_" in {action for action, _ in rows}
+    assert {action for action, _ in rows if "chart" in action.lower() and "put" not in action} == set()
+    assert [text for _, text in rows if superset_house.reader_sign_in in text] == []
+
+
 def test_a_broken_chart_is_named_by_the_check(superset: Superset, superset_house: Settings) -> None:
     (chart,) = (chart for chart in superset.charts("orders") if chart.name == "Orders")
     assert chart.query
