@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets import dashboard_files
+from assets import dashboard_exports, dashboard_files
 from assets.dashboard_files import Difference, Objects
 from assets.superset import Answer, Superset
 from sensorhouse.settings import Settings
@@ -16,7 +16,7 @@ def plan(superset: Superset, settings: Settings, objects: Objects) -> list[Diffe
 def apply(superset: Superset, settings: Settings, objects: Objects) -> list[Difference]:
     """Let the server have what the files say; returns what that changed. What only the server has stays."""
     changed = [one for one in plan(superset, settings, objects) if one.path in objects]
-    files = dashboard_files.for_server(objects, settings.database_url)
+    files = dashboard_exports.for_server(objects, settings.database_url)
     # Also when nothing differs: passwords can't be compared.
     secrets = {path: settings.reader_sign_in for path in files if dashboard_files.kind(path) == "databases"}
     superset.take(files, secrets)
@@ -34,10 +34,10 @@ def answers(superset: Superset, slug: str) -> list[Answer]:
 
 
 def _on_server(superset: Superset, settings: Settings, objects: Objects) -> Objects:
-    return dashboard_files.from_server(superset.export(), settings.database_url, objects)
+    return dashboard_exports.from_server(superset.export(), settings.database_url, objects)
 
 
 def _as_exported(settings: Settings, objects: Objects) -> Objects:
     """The files as a server that has them would export them."""
-    exported = dashboard_files.for_server(objects, settings.database_url)
-    return dashboard_files.from_server(exported, settings.database_url, objects)
+    exported = dashboard_exports.for_server(objects, settings.database_url)
+    return dashboard_exports.from_server(exported, settings.database_url, objects)

@@ -118,6 +118,19 @@ def test_a_click_in_a_chart_filters_the_others(page: Page, shown: Settings) -> N
         cell.click()
 
 
+def test_a_right_click_drills_down_to_the_rows(page: Page, shown: Settings) -> None:
+    open_dashboard(page, shown, "sensors")
+    cell = page.locator(HOLDER, has_text="Statistics").locator("td").get_by_text("probe-1", exact=True)
+    cell.click(button="right")
+    page.get_by_role("menuitem", name="Drill to detail by").hover()
+    with page.expect_response(lambda one: "/datasource/samples" in one.url) as samples:
+        page.get_by_text("Drill to detail by probe-1").click()
+    rows = samples.value.json()["result"]["data"]
+    assert rows
+    assert {row["sensor_id"] for row in rows} == {"probe-1"}
+    keep_picture(page, "drilled")
+
+
 def test_a_filter_chooses_for_every_chart(page: Page, shown: Settings) -> None:
     open_dashboard(page, shown, "anomalies")
     page.locator(".filter-item-wrapper, [data-test=form-item-value]").get_by_role("combobox").first.click()

@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from assets import applied_dashboards, dashboard_files, dashboards
+from assets import applied_dashboards, dashboard_exports, dashboard_files, dashboards
 from assets.marts import marts
 from assets.resources import House
 from assets.superset import Superset, sign_in
@@ -67,7 +67,7 @@ def test_what_was_changed_in_superset_is_told_and_undone(superset: Superset, sup
 
 
 def test_an_export_writes_the_files_as_they_are(superset: Superset, superset_house: Settings, tmp_path: Path) -> None:
-    exported = dashboard_files.from_server(superset.export(), superset_house.database_url, FILES)
+    exported = dashboard_exports.from_server(superset.export(), superset_house.database_url, FILES)
     dashboard_files.write(exported, tmp_path)
     for path in FILES:
         assert (tmp_path / path).read_text() == (dashboard_files.FOLDER / path).read_text(), path

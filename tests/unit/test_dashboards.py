@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from assets import dashboard_files, superset
+from assets import dashboard_exports, dashboard_files, superset
 from sensorhouse.errors import DashboardsUnusable
 
 FILES = dashboard_files.read()
@@ -21,26 +21,26 @@ DASHBOARDS = {path: one for path, one in FILES.items() if path.startswith("dashb
 
 def exported(path: str, **changes: Any) -> dict[str, str]:
     """One file as a server exports it, with something changed."""
-    text = dashboard_files.for_server({path: FILES[path]}, WAREHOUSE)[path]
+    text = dashboard_exports.for_server({path: FILES[path]}, WAREHOUSE)[path]
     return {path: yaml.safe_dump(yaml.safe_load(text) | changes)}
 
 
 def test_what_a_server_exports_of_the_files_is_the_files() -> None:
-    for_server = dashboard_files.for_server(FILES, WAREHOUSE)
-    assert dashboard_files.from_server(for_server, WAREHOUSE, FILES) == FILES
+    for_server = dashboard_exports.for_server(FILES, WAREHOUSE)
+    assert dashboard_exports.from_server(for_server, WAREHOUSE, FILES) == FILES
 
 
 def test_no_file_holds_a_password_or_an_address() -> None:
     database = FILES["databases/warehouse.yaml"]
-    assert database["sqlalchemy_uri"] == dashboard_files.WAREHOUSE
-    told = dashboard_files.for_server(FILES, WAREHOUSE)["databases/warehouse.yaml"]
+    assert database["sqlalchemy_uri"] == dashboard_exports.WAREHOUSE
+    told = dashboard_exports.for_server(FILES, WAREHOUSE)["databases/warehouse.yaml"]
     assert "sensorhouse_reader:XXXXXXXXXX@db.example:6543/house" in told
-    assert "secret" not in "".join(dashboard_files.for_server(FILES, WAREHOUSE).values())
+    assert "secret" not in "".join(dashboard_exports.for_server(FILES, WAREHOUSE).values())
 
 
 def test_an_object_that_was_renamed_keeps_its_file() -> None:
     path = next(iter(CHARTS))
-    theirs = dashboard_files.from_server(exported(path, slice_name="Other"), WAREHOUSE, FILES)
+    theirs = dashboard_exports.from_server(exported(path, slice_name="Other"), WAREHOUSE, FILES)
     assert list(theirs) == [path]
     (found,) = dashboard_files.differences({path: FILES[path]}, theirs)
     assert found.what == "differs in slice_name"
@@ -49,7 +49,7 @@ def test_an_object_that_was_renamed_keeps_its_file() -> None:
 def test_an_object_that_no_file_describes_gets_one_of_its_name() -> None:
     path = next(iter(CHARTS))
     new = exported(path, slice_name="What's new?", uuid="11111111-1111-4111-8111-111111111111")
-    assert list(dashboard_files.from_server(new, WAREHOUSE, FILES)) == ["charts/what_s_new.yaml"]
+    assert list(dashboard_exports.from_server(new, WAREHOUSE, FILES)) == ["charts/what_s_new.yaml"]
 
 
 def test_a_servers_own_numbers_are_not_in_a_file() -> None:
@@ -63,7 +63,7 @@ def test_a_servers_own_numbers_are_not_in_a_file() -> None:
         excluded = chosen.get("scope", {}).get("excluded", [])
         chosen["scope"] = {"rootPath": ["ROOT_ID"], "excluded": [number + 700 for number in excluded]}
         chosen["chartsInScope"] = [701]
-    theirs = dashboard_files.from_server(exported(path, position=numbered, metadata=metadata), WAREHOUSE, FILES)
+    theirs = dashboard_exports.from_server(exported(path, position=numbered, metadata=metadata), WAREHOUSE, FILES)
     assert theirs == {path: dashboard}
 
 
