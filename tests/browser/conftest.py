@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from infra.local import ports, services
 from sensorhouse.settings import Settings
-from tests.browser.chromium import launched
+from tests.browser.chromium import keep_picture, launched
 from tests.servers import Server
 from warehouse.accounts import seed_demo
 
@@ -24,8 +24,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(site: Settings, chromium: Browser) -> Iterator[Page]:
-    """An empty page; an error that its scripts raise fails the test.
+def page(site: Settings, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page, whose end is kept as a picture; an error that its scripts raise fails the test.
 
     It asks for `site` so that this comes first: making users runs an event loop, which Playwright's would forbid.
     """
@@ -33,6 +33,7 @@ def page(site: Settings, chromium: Browser) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
+    keep_picture(page, request.node.name)
     assert errors == []
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from assets import applied_dashboards, dashboard_files
 from assets.superset import sign_in
 from infra.pictures import sign_in_to_superset
 from sensorhouse.settings import Settings
-from tests.browser.chromium import launched
+from tests.browser.chromium import keep_picture, launched
 
 # The first test waits until Superset has made its database, half a minute of both processors.
 pytestmark = [
@@ -69,12 +67,6 @@ def queries(request: Request) -> list[dict[str, Any]]:
     """What a chart asks for."""
     asked: list[dict[str, Any]] = request.post_data_json["queries"]
     return asked
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """For somebody to look at, where the environment names a folder for it."""
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.mark.parametrize("slug", dashboard_files.slugs(FILES))

@@ -15,6 +15,7 @@ from infra.examples import load, shifted_to_end_at
 from infra.local import dagster, services
 from sensorhouse.settings import Settings
 from sensors_io.reading import ARROW
+from tests.browser.chromium import keep_picture
 from tests.browser.test_dashboard import expect_tile
 from tests.stack import new_stack
 from warehouse.accounts import seed_demo
@@ -40,8 +41,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def page(house: Settings, chromium: Browser) -> Page:
-    return chromium.new_page(viewport={"width": 1400, "height": 900})
+def page(house: Settings, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    yield page
+    keep_picture(page, request.node.name)
 
 
 def test_readings_and_an_order_go_from_the_api_to_every_page(page: Page, house: Settings) -> None:
