@@ -5,6 +5,8 @@ UV_VERSION := 0.13.9
 # A uv of the machine's own, or one below .tools.
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 BIN := .venv/bin
+# Most of its time a test waits for a server: two at a time, with servers of their own. `PYTEST="-n 0"` runs one by one.
+TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
 PACKAGES := agent api assets bench infra orchestration sensorhouse sensors_io warehouse
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ status: setup ## what runs
 	$(BIN)/sensorhouse status
 
 test: setup browser faketime redis nginx ## every test, with real Kafka, Postgres, S3, Redis, nginx and a browser
-	$(BIN)/pytest tests $(PYTEST)
+	$(BIN)/pytest tests $(TOGETHER) $(PYTEST)
 
 faults: setup faketime ## every fault: processes and servers killed, cut off, filled up, set back; writes docs/fault-matrix.md
 	$(BIN)/pytest tests/faults -m '' --fault-matrix docs/fault-matrix.md $(PYTEST)

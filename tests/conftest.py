@@ -20,9 +20,19 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Fetch before several processes share the tests, of which none could say what is missing."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        fetch({"servers", "superset_house"})
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fetch and build the servers' programs, where they aren't there yet, outside of any test's time."""
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    """Fetch what the chosen tests need."""
+    fetch({name for item in session.items for name in getattr(item, "fixturenames", ())})
+
+
+def fetch(wanted: set[str]) -> None:
+    """Fetch and build the programs of these fixtures, where they aren't there yet, outside of any test's time."""
     if "servers" in wanted:
         try:
             fetch_programs()

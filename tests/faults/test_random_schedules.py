@@ -125,7 +125,9 @@ def seeds() -> list[object]:
     """The one that FAULT_SEED names, else new ones each time."""
     if given := os.environ.get("FAULT_SEED"):
         return [int(given)]
-    drawn = [random.SystemRandom().randrange(1 << 32) for _ in range(ALL)]
+    # The same in each process, when several share the tests; without one, from the system's chance.
+    chance = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    drawn = [chance.randrange(1 << 32) for _ in range(ALL)]
     return [pytest.param(seed, marks=[pytest.mark.long] if i >= SAMPLE else []) for i, seed in enumerate(drawn)]
 
 
