@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -33,12 +34,12 @@ TIERS = {"online": "as noticed", "batch": "judged in depth"}
 _CHART: Any = {"displayModeBar": False}
 
 
-def frame(*, dagster_url: str, signed_in: bool) -> html.Div:
-    """Any page before it is known which; `view` is filled for the address."""
+def frame(*, elsewhere: Mapping[str, str], signed_in: bool) -> html.Div:
+    """Any page before it is known which; `view` is filled for the address. `elsewhere` are links, by their names."""
     return html.Div(
         [
             html.A("Skip to the content", href="#view", className="skip"),
-            _header(dagster_url, signed_in=signed_in),
+            _header(elsewhere, signed_in=signed_in),
             html.Div("No new data", id="stale", className="stale", role="alert", hidden=True),
             html.Main(id="view", tabIndex="-1"),
             dcc.Location(id="address", refresh=False),
@@ -167,11 +168,8 @@ def _at(episode: Episode) -> str:
     return f"?metric={quote(episode.metric)}&episode={episode.episode_id}"
 
 
-def _header(dagster_url: str, *, signed_in: bool) -> html.Header:
-    links = [
-        html.A("Dagster", href=dagster_url, target="_blank", rel="noopener"),
-        html.A("API", href="/docs", target="_blank", rel="noopener"),
-    ]
+def _header(elsewhere: Mapping[str, str], *, signed_in: bool) -> html.Header:
+    links = [html.A(name, href=url, target="_blank", rel="noopener") for name, url in elsewhere.items()]
     find = dcc.Input(id="find", name="q", type="search", placeholder="Sensor or order id")
     return html.Header(
         [

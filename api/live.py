@@ -82,7 +82,10 @@ def mount(app: FastAPI) -> None:
         serve_locally=True,
         suppress_callback_exceptions=True,  # each page has its own parts
     )
-    live.layout = frame.frame(dagster_url=settings.dagster_address, signed_in=settings.dashboard_sign_in)
+    elsewhere = {"Dagster": settings.dagster_address, "API": "/docs"}
+    if settings.superset:
+        elsewhere["Superset"] = f"{settings.superset_address}/dashboard/list/"
+    live.layout = frame.frame(elsewhere=elsewhere, signed_in=settings.dashboard_sign_in)
     _add_callbacks(live, app)
     live_details.add_callbacks(live, app)
     guarded: Any = Gate(inner, app) if settings.dashboard_sign_in else inner

@@ -30,6 +30,8 @@ class AccountsOfTheApi(SupersetSecurityManager):
         found = self.find_user(username=name)
         if not (name and password) or (found and not found.email.endswith(DOMAIN)):
             return super().auth_user_db(username, password)
+        if found and not found.is_active:
+            return None
         names = {role for of_api in _roles(name, password) for role in ROLES.get(of_api, ())}
         if not names:
             return None

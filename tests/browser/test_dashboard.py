@@ -108,6 +108,14 @@ def test_the_page_fits_a_telephone(page: Page, site: Settings) -> None:
     sign_in(page, site)
     expect_tile(page, "Readings stored", "0")
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+    # Nowhere else does it say where the others are.
+    links = page.get_by_role("navigation", name="Elsewhere").get_by_role("link").all()
+    addresses = {link.inner_text(): link.get_attribute("href") for link in links}
+    assert addresses == {
+        "Dagster": site.dagster_address,
+        "Superset": f"{site.superset_address}/dashboard/list/",
+        "API": "/docs",
+    }
 
 
 def test_the_page_of_a_sensor_shows_what_the_warehouse_holds(page: Page, site: Settings) -> None:

@@ -106,6 +106,18 @@ def test_a_role_that_was_taken_away_is_gone_at_the_next_sign_in(superset_house: 
     wait_until(lambda: not sees_users(superset_house, "rita"), within_s=30)
 
 
+def test_who_was_deactivated_in_superset_is_not_let_in(superset_house: Settings) -> None:
+    add_user(superset_house.database_url, "drew", PASSWORD, ["viewer"])
+    with signed_in(superset_house, "drew"):
+        pass
+    with sign_in(superset_house) as admin:
+        users = admin.ask("GET", "/api/v1/security/users/", params={"q": "(page_size:100)"}).json()["result"]
+        (number,) = [user["id"] for user in users if user["username"] == "drew"]
+        admin.ask("PUT", f"/api/v1/security/users/{number}", json={"active": False})
+    with pytest.raises(DashboardsUnusable), signed_in(superset_house, "drew"):
+        pass
+
+
 def test_an_account_never_takes_over_one_of_supersets_own(superset_house: Settings) -> None:
     """Superset's admin has the same name and another password."""
     add_user(superset_house.database_url, superset_house.superset_user, PASSWORD, ["viewer"])
