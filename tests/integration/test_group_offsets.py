@@ -47,7 +47,8 @@ def test_a_drain_mirrors_what_every_table_has_got(settings: Settings) -> None:
     brisk = settings.model_copy(update={"linger_s": 1.0, "slice_s": 0.5, "lake_flush_s": 0.0})
     publish(brisk, brisk.readings_topic, [(b"{}", 0)] * 5 + [(b"{}", 2)] * 3)
     drain(brisk, readings_of(brisk), open_lake(brisk), run_id="test")
-    assert offsets(brisk, brisk.readings_topic) == {0: 5, 1: 0, 2: 3, 3: 0}
+    # On a busy machine the broker has the last of them only after the drain has stopped waiting for it.
+    wait_until(lambda: offsets(brisk, brisk.readings_topic) == {0: 5, 1: 0, 2: 3, 3: 0}, within_s=20)
 
 
 def test_two_topics_share_the_group(settings: Settings) -> None:
