@@ -82,6 +82,8 @@ class Sinks:
         if self._pending:
             self._flush()
         _settle(self._flushing)
+        # The lake may have got the last batch before the warehouse did.
+        self._mirror()
         self._step(Step.SINKS_FINISHED)
 
     def close(self) -> None:
