@@ -79,6 +79,12 @@ async def register(wanted: Registration, services: Reach) -> User:
 @router.post("/token")
 async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()], services: Reach) -> Token:
     """Sign in; in the demo as `ada`, `gus`, `gateway`, `olivia`, `paul` or `vera`, password `sensorhouse-demo`."""
+    user = await identified(form, services)
+    return Token(access_token=services.tokens.make(user.user_id), expires_in=services.tokens.good_for_s)
+
+
+async def identified(form: OAuth2PasswordRequestForm, services: Services) -> User:
+    """Whose username and password these are; raises `Unauthenticated`."""
     found = None
     # No username has such a character, and Postgres takes no NUL.
     if form.username.isprintable():
@@ -89,7 +95,7 @@ async def token(form: Annotated[OAuth2PasswordRequestForm, Depends()], services:
     right = await to_thread.run_sync(matches, form.password, password_hash, limiter=services.hashing)
     if user is None or not right:
         raise Unauthenticated("wrong username or password")
-    return Token(access_token=services.tokens.make(user.user_id), expires_in=services.tokens.good_for_s)
+    return user
 
 
 @router.get("/me", responses=document.SIGNED_IN, openapi_extra={"x-demo-user": "ada"})

@@ -95,14 +95,14 @@ async def sign_in(
 ) -> Response:
     """Check the password; on to the page that was asked for, or the form again with the reason."""
     try:
-        token = await auth.token(form, services)
+        user = await auth.identified(form, services)
     except Refused as error:
         return _form(onward, str(error), error.status)
     answer = RedirectResponse(onward if _is_page(onward) else "/", 303)
     answer.set_cookie(
         COOKIE,
-        token.access_token,
-        max_age=token.expires_in,
+        services.tokens.make(user.user_id, services.tokens.signed_in_for_s),
+        max_age=services.tokens.signed_in_for_s,
         httponly=True,
         samesite="strict",
         secure=_is_https(request.url),

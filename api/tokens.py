@@ -27,12 +27,20 @@ class Tokens:
         if len(self._key.encode()) < _SHORTEST_KEY:
             raise SettingMissing("JWT_SECRET", f"it is shorter than {_SHORTEST_KEY} bytes")
         self.good_for_s = settings.token_minutes * 60
+        self.signed_in_for_s = settings.sign_in_hours * 3600
         self._read: dict[str, tuple[UUID, int]] = {}
 
-    def make(self, user_id: UUID) -> str:
-        """A token for this user, good for `good_for_s`."""
+    def make(self, user_id: UUID, good_for_s: int | None = None) -> str:
+        """A token for this user; a browser's cookie is good for `signed_in_for_s`, all else for `good_for_s`."""
         now = int(time.time())
-        claims = {"sub": str(user_id), "iat": now, "exp": now + self.good_for_s, "iss": ISSUER, "aud": AUDIENCE}
+        until = now + (good_for_s or self.good_for_s)
+        claims = {
+            "sub": str(user_id),
+            "iat": now,
+            "exp": until,
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+        }
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: str) -> UUID:

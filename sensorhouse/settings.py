@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         None, description="Signs tokens, 32 bytes or more; `sensorhouse up` makes one for the local stack."
     )
     token_minutes: int = Field(60, ge=1, le=1440, description="How long a token is good for.")
+    sign_in_hours: int = Field(
+        8,
+        ge=1,
+        le=168,
+        description="How long a browser stays signed in to the live pages, and to Superset.",
+    )
     max_body_bytes: int = Field(16 << 20, description="Largest request body, as it comes and as it expands to.")
     max_upload_readings: int = Field(100_000, ge=1, description="Most readings that one upload may hold.")
     order_flush_rows: int = Field(1000, ge=1, le=5000, description="Orders written in one transaction, at most.")

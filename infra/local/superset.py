@@ -52,6 +52,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_BIND": f"{settings.superset_host}:{settings.superset_port}",
         "SUPERSET_DATABASE_URL": settings.superset_database_url,
         "SUPERSET_SECRET_KEY": settings.superset_secret_key.get_secret_value(),
+        "SUPERSET_SIGN_IN_HOURS": str(settings.sign_in_hours),
         "SUPERSET_ACCOUNTS_URL": services.url(settings),
         "SUPERSET_ADMIN": settings.superset_user,
         "SUPERSET_ADMIN_PASSWORD": settings.superset_sign_in,

@@ -13,8 +13,8 @@ HOME = Path(os.environ["SUPERSET_HOME"])
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_DATABASE_URL"]
 CUSTOM_SECURITY_MANAGER = AccountsOfTheApi
-# A password and its roles are looked at when somebody signs in, so everybody has to once a shift.
-PERMANENT_SESSION_LIFETIME = timedelta(hours=8)
+# A password and its roles are looked at when somebody signs in, so everybody has to again after these.
+PERMANENT_SESSION_LIFETIME = timedelta(hours=int(os.environ["SUPERSET_SIGN_IN_HOURS"]))
 SESSION_REFRESH_EACH_REQUEST = False
 # Nobody else than this machine's users: what requests are counted with need not be shared.
 RATELIMIT_STORAGE_URI = "memory://"

@@ -179,6 +179,19 @@ def test_a_page_whose_data_stop_says_so(page: Page, site: Settings) -> None:
     expect(page.locator("#stale")).to_be_hidden(timeout=MOVES_WITHIN_MS)
 
 
+def test_a_page_whose_sign_in_has_ended_asks_for_it_and_goes_on(page: Page, site: Settings) -> None:
+    sign_in(page, site)
+    where = f"{services.url(site)}/live/sensors/SPD-100-0001"
+    page.goto(where)
+    expect(page.locator("#updated")).to_contain_text("UTC", timeout=MOVES_WITHIN_MS)
+    page.context.clear_cookies()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=MOVES_WITHIN_MS)
+    page.get_by_label("Username").fill("vera")
+    page.get_by_label("Password").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(where)
+
+
 def test_the_page_is_used_by_keyboard_alone(page: Page, site: Settings) -> None:
     upload(site, "speed_7578")
     drain_readings(site)

@@ -107,6 +107,7 @@ async def test_the_page_asks_for_a_sign_in(api: Api) -> None:
     cookie = done.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "max-age=28800" in cookie
     # The client keeps the cookie, as a browser does.
     assert (await api("GET", "/")).status_code == 200
     assert (await api("GET", "/_dash-layout")).status_code == 200
