@@ -34,13 +34,7 @@ class Tokens:
         """A token for this user; a browser's cookie is good for `signed_in_for_s`, all else for `good_for_s`."""
         now = int(time.time())
         until = now + (good_for_s or self.good_for_s)
-        claims = {
-            "sub": str(user_id),
-            "iat": now,
-            "exp": until,
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-        }
+        claims = {"sub": str(user_id), "iat": now, "exp": until, "iss": ISSUER, "aud": AUDIENCE}
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: str) -> UUID:
