@@ -108,7 +108,11 @@ def test_the_page_fits_a_telephone(page: Page, site: Settings) -> None:
     sign_in(page, site)
     expect_tile(page, "Readings stored", "0")
     assert page.evaluate("document.documentElement.scrollWidth") == 400
-    # Nowhere else does it say where the others are.
+
+
+def test_the_page_leads_to_the_other_uis(page: Page, site: Settings) -> None:
+    sign_in(page, site)
+    expect(page.get_by_role("navigation", name="Elsewhere")).to_be_visible(timeout=MOVES_WITHIN_MS)
     links = page.get_by_role("navigation", name="Elsewhere").get_by_role("link").all()
     addresses = {link.inner_text(): link.get_attribute("href") for link in links}
     assert addresses == {

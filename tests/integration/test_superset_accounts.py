@@ -59,6 +59,11 @@ def may(superset: Superset, method: str, path: str, **sent: Any) -> bool:
     return True
 
 
+def sees_users(superset: Superset) -> bool:
+    """Whether they may list Superset's users, as only its admins may."""
+    return may(superset, "GET", "/api/v1/security/users/")
+
+
 def dataset(superset: Superset, name: str) -> dict[str, Any]:
     """One of their own, on the marts' database."""
     shown = superset.ask("GET", "/api/v1/dataset/").json()["result"][0]
@@ -76,17 +81,17 @@ def makes_and_drops(superset: Superset, dataset: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "makes_datasets", "sees_users"),
+    ("name", "makes_datasets", "is_admin"),
     [("amy", True, True), ("oscar", True, False), ("Vic", False, False)],
 )
-def test_roles_in_the_api_decide(superset_house: Settings, name: str, makes_datasets: bool, sees_users: bool) -> None:
+def test_roles_in_the_api_decide(superset_house: Settings, name: str, makes_datasets: bool, is_admin: bool) -> None:
     with signed_in(superset_house, name) as superset:
         charts = superset.charts("orders")
         assert [answer.error for answer in map(superset.answer, charts)] == [None] * len(charts)
         mine = superset.ask("POST", "/api/v1/dashboard/", json={"dashboard_title": f"{name}'s own"}).json()["id"]
         superset.ask("DELETE", f"/api/v1/dashboard/{mine}")
         assert makes_and_drops(superset, dataset(superset, name)) is makes_datasets
-        assert may(superset, "GET", "/api/v1/security/users/") is sees_users
+        assert sees_users(superset) is is_admin
 
 
 @pytest.mark.parametrize(
@@ -100,10 +105,15 @@ def test_nobody_else_is_let_in(superset_house: Settings, name: str, password: st
 def test_a_role_that_was_taken_away_is_gone_at_the_next_sign_in(superset_house: Settings) -> None:
     add_user(superset_house.database_url, "rita", PASSWORD, ["admin"])
     with signed_in(superset_house, "rita") as superset:
-        assert may(superset, "GET", "/api/v1/security/users/")
+        assert sees_users(superset)
     with connect(superset_house.database_url) as connection:
         connection.execute("update users set roles = '{viewer}' where username = 'rita'")
-    wait_until(lambda: not sees_users(superset_house, "rita"), within_s=30)
+
+    def is_gone() -> bool:
+        with signed_in(superset_house, "rita") as superset:
+            return not sees_users(superset)
+
+    wait_until(is_gone, within_s=30)
 
 
 def test_who_was_deactivated_in_superset_is_not_let_in(superset_house: Settings) -> None:
@@ -124,10 +134,4 @@ def test_an_account_never_takes_over_one_of_supersets_own(superset_house: Settin
     with pytest.raises(DashboardsUnusable), signed_in(superset_house, superset_house.superset_user):
         pass
     with sign_in(superset_house) as superset:
-        assert may(superset, "GET", "/api/v1/security/users/")
-
-
-def sees_users(settings: Settings, name: str) -> bool:
-    """Whether they may list Superset's users, as of signing in now."""
-    with signed_in(settings, name) as superset:
-        return may(superset, "GET", "/api/v1/security/users/")
+        assert sees_users(superset)
